@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+# duet: `make help` lists what can be asked for.
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wno-format-nonliteral
+WERROR  ?= -Werror
+PACKAGES := jansson libseccomp libcap libmnl libcgroup
+
+# Rooms that make up the program; guest/ is the other side of the wall and is linked on its own.
+ROOMS   := base oci ns cgroups seccomp process microvm microvm/devices microvm/devices/fs runtime bench sandbox cli
+SOURCES := $(wildcard $(addsuffix /*.c,$(ROOMS)))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+MAIN    := $(BUILD)/obj/cli/main.o
+
+# The guest's init: the same process and namespace code, static, no JSON, no KVM.
+GUEST_SOURCES := $(filter-out ns/network.c,$(wildcard microvm/guest/init/*.c base/*.c process/*.c ns/*.c)) microvm/guest_protocol.c
+GUEST_OBJECTS := $(GUEST_SOURCES:%.c=$(BUILD)/guest/obj/%.o)
+
+UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
+UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/*.c tests/tools/*.c)) \
+		$(patsubst %.S,$(BUILD)/%,$(wildcard tests/guest/*.S))
+
+CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDUET_VERSION='"$(VERSION)"' -DDUET_LIBDIR='"$(PREFIX)/lib/duet"'
+COMPILE  = $(CC) -std=gnu17 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(WERROR) -pthread -MMD -MP
+LIBRARIES = $(shell pkg-config --libs $(PACKAGES))
+
+.DELETE_ON_ERROR:
+.PHONY: all deps guest demo test unit check-format format lint sanitize bench-start install clean help
+
+all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio ## build the program and the guest's init (not the guest kernel)
+
+$(BUILD)/duet: $(OBJECTS)
+	@echo "  LD      $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(OBJECTS) $(LIBRARIES)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(COMPILE) $(shell pkg-config --cflags $(PACKAGES)) -c -o $@ $<
+
+$(BUILD)/guest/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC [G]  $<"
+	@$(COMPILE) -DDUET_GUEST -c -o $@ $<
+
+$(BUILD)/guest/init: $(GUEST_OBJECTS)
+	@echo "  LD [G]  $@"
+	@$(CC) $(CFLAGS) -static -o $@ $(GUEST_OBJECTS) -lcap
+
+$(BUILD)/guest/initrd.cpio: $(BUILD)/guest/init scripts/make-initrd.sh
+	@echo "  CPIO    $@"
+	@scripts/make-initrd.sh $(BUILD)/guest/init $@
+
+deps: ## install the Debian packages that building and testing need
+	@scripts/install-deps.sh
+
+guest: $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd.cpio ## build the guest kernel (cached outside the tree) and its init
+
+$(BUILD)/guest/vmlinux: microvm/guest/kernel/build.sh microvm/guest/kernel/duet.config $(wildcard microvm/guest/kernel/patches/*.patch)
+	@mkdir -p $(@D)
+	@microvm/guest/kernel/build.sh $@
+
+demo: ## install what is missing, build everything, run one bundle behind both walls, side by side
+	@scripts/install-deps.sh demo
+	@$(MAKE) --no-print-directory all guest
+	@scripts/demo.sh $(BUILD)
+
+test: ## everything that must pass; ends with "N passed, N failed, N skipped"
+	@scripts/install-deps.sh
+	@$(MAKE) --no-print-directory all guest test-programs
+	@tests/run-all.sh $(BUILD)
+
+.PHONY: test-programs
+test-programs: $(UNIT_TESTS) $(TEST_TOOLS)
+
+unit: $(UNIT_TESTS) ## run the unit tests alone
+	@for t in $(UNIT_TESTS); do $$t || exit 1; done
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(filter-out $(MAIN),$(OBJECTS))
+	@mkdir -p $(@D)
+	@echo "  TEST    $@"
+	@$(COMPILE) $(shell pkg-config --cflags $(PACKAGES)) $(LDFLAGS) -o $@ $< $(filter-out $(MAIN),$(OBJECTS)) $(LIBRARIES) -lcmocka
+
+$(BUILD)/tests/%: tests/%.c
+	@mkdir -p $(@D)
+	@echo "  TOOL    $@"
+	@$(COMPILE) -static -o $@ $<
+
+# Guest kernels of a few instructions: an ELF file at 16 MiB.
+$(BUILD)/tests/%: tests/%.S
+	@mkdir -p $(@D)
+	@echo "  GUEST   $@"
+	@$(CC) -nostdlib -static -no-pie -Wl,-Ttext=0x1000000,--build-id=none -o $@ $<
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+SHELL_FILES = $(shell git ls-files '*.sh' '*.bash' .ci/run tests/testbed/run tests/testbed/shell)
+
+check-format: ## is every C file formatted by .clang-format?
+	@clang-format --dry-run -Werror $(C_FILES)
+
+format: ## format every C file
+	@clang-format -i $(C_FILES)
+
+lint: ## clang-tidy, cppcheck, shellcheck and a clang build with warnings as errors
+	@scripts/lint.sh $(BUILD)
+
+sanitize: ## the suite with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitize CFLAGS="-O1 -g -fno-omit-frame-pointer" \
+		LDFLAGS="-fsanitize=address,undefined" CPPFLAGS="$(CPPFLAGS)" SANITIZE=1 sanitize-run
+
+bench-start: all guest ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
+	@scripts/bench-start.sh $(BUILD)
+
+install: all guest ## install the program, the guest's kernel and init; DESTDIR= PREFIX=
+	install -D -m 0755 $(BUILD)/duet $(DESTDIR)$(PREFIX)/bin/duet
+	ln -sf duet $(DESTDIR)$(PREFIX)/bin/duet-microvm
+	install -D -m 0644 $(BUILD)/guest/vmlinux $(DESTDIR)$(PREFIX)/lib/duet/vmlinux
+	install -D -m 0644 $(BUILD)/guest/initrd.cpio $(DESTDIR)$(PREFIX)/lib/duet/initrd.cpio
+	install -D -m 0644 docs/duet.1 $(DESTDIR)$(PREFIX)/share/man/man1/duet.1
+
+clean: ## remove what was built here (the cached guest kernel stays)
+	rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+-include $(OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "cli/command.h"
+#include "runtime/container.h"
+
+enum global_option { GLOBAL_ROOT = 256, GLOBAL_LOG, GLOBAL_LOG_FORMAT, GLOBAL_DEBUG, GLOBAL_SYSTEMD, GLOBAL_ROOTLESS, GLOBAL_MANAGER };
+
+static const struct option global_table[] = {
+	{ "root", required_argument, NULL, GLOBAL_ROOT },
+	{ "log", required_argument, NULL, GLOBAL_LOG },
+	{ "log-format", required_argument, NULL, GLOBAL_LOG_FORMAT },
+	{ "debug", no_argument, NULL, GLOBAL_DEBUG },
+	{ "systemd-cgroup", no_argument, NULL, GLOBAL_SYSTEMD },
+	{ "rootless", required_argument, NULL, GLOBAL_ROOTLESS },
+	{ "cgroup-manager", required_argument, NULL, GLOBAL_MANAGER },
+	{ "version", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int global_manager(struct global_options *global, const char *name, struct error *err)
+{
+	global->systemd_cgroup = strcmp(name, "systemd") == 0;
+	global->cgroups_disabled = strcmp(name, "disabled") == 0;
+	if (global->systemd_cgroup || global->cgroups_disabled || strcmp(name, "cgroupfs") == 0)
+		return 0;
+	return error_set(err, -EINVAL, "--cgroup-manager %s: cgroupfs, systemd and disabled are there", name);
+}
+
+static int global_option(int option, struct global_options *global, struct log_options *log, struct error *err)
+{
+	switch (option) {
+	case GLOBAL_ROOT:
+		free(global->root);
+		global->root = xstrdup(optarg);
+		return 0;
+	case GLOBAL_LOG:
+		log->path = optarg;
+		return 0;
+	case GLOBAL_LOG_FORMAT:
+		if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
+			return error_set(err, -EINVAL, "--log-format %s: text and json are there", optarg);
+		log->format = strcmp(optarg, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+		return 0;
+	case GLOBAL_DEBUG:
+		log->debug = true;
+		return 0;
+	case GLOBAL_SYSTEMD:
+		return global_manager(global, "systemd", err);
+	case GLOBAL_MANAGER:
+		return global_manager(global, optarg, err);
+	case GLOBAL_ROOTLESS:
+		/* Engines say what they think; what the caller may do is found out where it matters. */
+		if (strcmp(optarg, "true") == 0 || strcmp(optarg, "false") == 0 || strcmp(optarg, "auto") == 0)
+			return 0;
+		return error_set(err, -EINVAL, "--rootless %s: true, false and auto are there", optarg);
+	default:
+		return error_set(err, -EINVAL, "unknown option %s (see `duet help`)", optarg ? optarg : "");
+	}
+}
+
+/* 0: go on with the verb at argv[optind]; 1: all done; negative: *err is set. */
+static int global_parse(int argc, char **argv, struct global_options *global, struct log_options *log, struct error *err)
+{
+	int option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+vh", global_table, NULL)) != -1) {
+		int result;
+
+		if (option == 'v')
+			return command_version.run(global, 0, NULL, err) < 0 ? -EIO : 1;
+		if (option == 'h')
+			return command_help.run(global, 0, NULL, err) < 0 ? -EIO : 1;
+		if (option == '?')
+			return error_set(err, -EINVAL, "unknown option %s, or its value is missing (see `duet help`)", argv[optind - 1]);
+		result = global_option(option, global, log, err);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int run_command(struct global_options *global, int argc, char **argv, struct error *err)
+{
+	const struct command *command;
+	int verb = optind;
+
+	if (verb >= argc)
+		return error_set(err, -EINVAL, "no command was given (see `duet help`)");
+	command = command_find(argv[verb]);
+	if (!command)
+		return error_set(err, -EINVAL, "unknown command \"%s\" (see `duet help`)", argv[verb]);
+	if (global->systemd_cgroup && (strcmp(command->name, "create") == 0 || strcmp(command->name, "run") == 0))
+		return error_set(err, -ENOTSUP, "the systemd cgroup manager is not supported by this version: use --cgroup-manager=cgroupfs");
+	optind = 0;
+	return command->run(global, argc - verb, argv + verb, err);
+}
+
+/* The three standard descriptors exist from here on, so that no file of ours can ever become one of them. */
+static int open_standard_descriptors(struct error *err)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR);
+
+		if (fd < 0)
+			return error_set(err, errno, "open /dev/null");
+		if (fd > STDERR_FILENO) {
+			(void)close(fd);
+			return 0;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct global_options global = { .root = container_default_root() };
+	struct log_options log = { .format = LOG_FORMAT_TEXT };
+	struct error err = { 0 };
+	int result = open_standard_descriptors(&err);
+
+	if (result == 0)
+		result = global_parse(argc, argv, &global, &log, &err);
+	if (result == 0) {
+		result = log_open(&log, &err);
+		if (result == 0)
+			result = run_command(&global, argc, argv, &err);
+	} else if (result > 0) {
+		result = 0;
+	}
+	free(global.root);
+	if (result < 0) {
+		log_error(&err);
+		return err.exit_status ? err.exit_status : 1;
+	}
+	return result;
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/devices/mmio.h"
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_mmio.h>
+#include <linux/virtio_ring.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#define FEATURES_ALWAYS \
+	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_EVENT_IDX | 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
+#define VENDOR_ID 0x54455544U /* "DUET" */
+
+_Static_assert(MMIO_QUEUE_NOTIFY == VIRTIO_MMIO_QUEUE_NOTIFY, "the register's place");
+
+struct mmio_kick {
+	struct event_watch watch;
+	struct mmio *mmio;
+	unsigned queue;
+};
+
+struct mmio {
+	struct virtio_device *device;
+	const struct guest_memory *memory;
+	int interrupt_fd;
+	struct mmio_kick kicks[VIRTIO_QUEUES_MAX];
+	/* Registers, under device->lock. */
+	uint32_t status, interrupt_status;
+	uint32_t device_features_select, driver_features_select, queue_select;
+	uint64_t driver_features;
+	bool ready[VIRTIO_QUEUES_MAX];
+	bool broken_before;
+};
+
+static uint64_t features_offered(const struct mmio *mmio)
+{
+	return mmio->device->features_offered | FEATURES_ALWAYS;
+}
+
+static void signal_event(int fd)
+{
+	uint64_t one = 1;
+
+	/* Full (EAGAIN) means that it is signalled already. */
+	(void)!write(fd, &one, sizeof(one));
+}
+
+static void raise_interrupt(struct mmio *mmio, uint32_t reason)
+{
+	mmio->interrupt_status |= reason;
+	signal_event(mmio->interrupt_fd);
+}
+
+static void interrupt(struct virtio_device *device, struct virtqueue *queue)
+{
+	if (virtqueue_should_interrupt(queue))
+		raise_interrupt(device->transport, VIRTIO_MMIO_INT_VRING);
+}
+
+/* Nothing is taken from or put into any ring again before a reset (2.1.2). */
+static void broken(struct virtio_device *device)
+{
+	struct mmio *mmio = device->transport;
+
+	if (mmio->status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		return;
+	/* Once: a guest must not be able to fill the log. */
+	if (!mmio->broken_before)
+		log_warning("virtio device %s: the guest's driver broke the rules, the device stops until it is reset",
+			device->name);
+	mmio->broken_before = true;
+	for (unsigned i = 0; i < device->queue_count; i++)
+		device->queues[i].enabled = false;
+	mmio->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		raise_interrupt(mmio, VIRTIO_MMIO_INT_CONFIG);
+}
+
+static bool running(const struct mmio *mmio)
+{
+	return (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK) && !(mmio->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+static void kick_ready(struct event_watch *watch, uint32_t events)
+{
+	struct mmio_kick *kick = (struct mmio_kick *)watch;
+	struct virtio_device *device = kick->mmio->device;
+	uint64_t count;
+	int result;
+
+	(void)events;
+	(void)!read(watch->fd, &count, sizeof(count));
+	pthread_mutex_lock(&device->lock);
+	if (running(kick->mmio)) {
+		result = device->ops->kick(device, kick->queue);
+		if (result > 0)
+			signal_event(watch->fd);
+		else if (result < 0)
+			broken(device);
+	}
+	pthread_mutex_unlock(&device->lock);
+}
+
+static void reset(struct mmio *mmio)
+{
+	struct virtio_device *device = mmio->device;
+
+	if (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		device->ops->reset(device);
+	for (unsigned i = 0; i < device->queue_count; i++) {
+		virtqueue_reset(&device->queues[i]);
+		mmio->ready[i] = false;
+	}
+	device->features_agreed = 0;
+	mmio->driver_features = 0;
+	mmio->status = mmio->interrupt_status = 0;
+	mmio->device_features_select = mmio->driver_features_select = mmio->queue_select = 0;
+}
+
+/* The driver has set FEATURES_OK: keep the bit only for a set that can be served. */
+static void settle_features(struct mmio *mmio)
+{
+	uint64_t agreed = mmio->driver_features;
+
+	if ((agreed & ~features_offered(mmio)) || !(agreed & 1ULL << VIRTIO_F_VERSION_1))
+		return;
+	mmio->device->features_agreed = agreed;
+	mmio->status |= VIRTIO_CONFIG_S_FEATURES_OK;
+}
+
+static void activate(struct mmio *mmio)
+{
+	struct virtio_device *device = mmio->device;
+	int result = 0;
+
+	for (unsigned i = 0; i < device->queue_count && !result; i++) {
+		device->queues[i].event_index = device->features_agreed & 1ULL << VIRTIO_RING_F_EVENT_IDX;
+		if (mmio->ready[i])
+			result = virtqueue_enable(&device->queues[i]);
+	}
+	mmio->status |= VIRTIO_CONFIG_S_DRIVER_OK;
+	if (!result)
+		result = device->ops->activate(device);
+	if (result)
+		broken(device);
+	/* Whatever was added before DRIVER_OK. */
+	for (unsigned i = 0; i < device->queue_count; i++)
+		signal_event(mmio->kicks[i].watch.fd);
+}
+
+static void write_status(struct mmio *mmio, uint32_t value)
+{
+	const uint32_t acknowledged = VIRTIO_CONFIG_S_ACKNOWLEDGE;
+	const uint32_t driver = acknowledged | VIRTIO_CONFIG_S_DRIVER;
+	const uint32_t features_ok = driver | VIRTIO_CONFIG_S_FEATURES_OK;
+	const uint32_t driver_ok = features_ok | VIRTIO_CONFIG_S_DRIVER_OK;
+	uint32_t status = mmio->status & ~(uint32_t)VIRTIO_CONFIG_S_NEEDS_RESET;
+
+	if (!value) {
+		reset(mmio);
+		return;
+	}
+	if (value & VIRTIO_CONFIG_S_FAILED) {
+		mmio->status |= VIRTIO_CONFIG_S_FAILED;
+		return;
+	}
+	value &= ~(uint32_t)VIRTIO_CONFIG_S_NEEDS_RESET;
+	if ((status == 0 && value == acknowledged) || (status == acknowledged && value == driver))
+		mmio->status = value;
+	else if (status == driver && value == features_ok)
+		settle_features(mmio);
+	else if (status == features_ok && value == driver_ok)
+		activate(mmio);
+}
+
+/* The selected queue, if there is one. */
+static struct virtqueue *selected(struct mmio *mmio)
+{
+	return mmio->queue_select < mmio->device->queue_count ? &mmio->device->queues[mmio->queue_select] : NULL;
+}
+
+static void put_half(uint64_t *place, bool high, uint32_t value)
+{
+	*place = high ? (*place & 0xffffffffULL) | (uint64_t)value << 32 : (*place & ~0xffffffffULL) | value;
+}
+
+static void write_queue(struct mmio *mmio, uint64_t offset, uint32_t value)
+{
+	const uint32_t window = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK;
+	struct virtqueue *queue = selected(mmio);
+
+	if (!queue || mmio->status != window)
+		return;
+	if (offset == VIRTIO_MMIO_QUEUE_READY) {
+		mmio->ready[mmio->queue_select] = value & 1;
+		return;
+	}
+	if (mmio->ready[mmio->queue_select])
+		return;
+	switch (offset) {
+	case VIRTIO_MMIO_QUEUE_NUM:
+		if (value && value <= mmio->device->queue_size_max && !(value & (value - 1)))
+			queue->size = (uint16_t)value;
+		break;
+	case VIRTIO_MMIO_QUEUE_DESC_LOW:
+	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
+		put_half(&queue->descriptor_table, offset == VIRTIO_MMIO_QUEUE_DESC_HIGH, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_AVAIL_LOW:
+	case VIRTIO_MMIO_QUEUE_AVAIL_HIGH:
+		put_half(&queue->available_ring, offset == VIRTIO_MMIO_QUEUE_AVAIL_HIGH, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_USED_LOW:
+	case VIRTIO_MMIO_QUEUE_USED_HIGH:
+		put_half(&queue->used_ring, offset == VIRTIO_MMIO_QUEUE_USED_HIGH, value);
+		break;
+	default:
+		break;
+	}
+}
+
+static void write_register(struct mmio *mmio, uint64_t offset, uint32_t value)
+{
+	const uint32_t choosing = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER;
+
+	switch (offset) {
+	case VIRTIO_MMIO_DEVICE_FEATURES_SEL:
+		mmio->device_features_select = value;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES_SEL:
+		mmio->driver_features_select = value;
+		break;
+	case VIRTIO_MMIO_DRIVER_FEATURES:
+		if (mmio->status == choosing && mmio->driver_features_select < 2)
+			put_half(&mmio->driver_features, mmio->driver_features_select, value);
+		break;
+	case VIRTIO_MMIO_QUEUE_SEL:
+		mmio->queue_select = value;
+		break;
+	case VIRTIO_MMIO_QUEUE_NOTIFY:
+		/* Normally KVM takes these itself (KVM_IOEVENTFD). */
+		if (value < mmio->device->queue_count)
+			signal_event(mmio->kicks[value].watch.fd);
+		break;
+	case VIRTIO_MMIO_INTERRUPT_ACK:
+		mmio->interrupt_status &= ~value;
+		break;
+	case VIRTIO_MMIO_STATUS:
+		write_status(mmio, value & 0xff);
+		break;
+	default:
+		write_queue(mmio, offset, value);
+		break;
+	}
+}
+
+static uint32_t half(uint64_t value, uint32_t select)
+{
+	return select < 2 ? (uint32_t)(value >> (32 * select)) : 0;
+}
+
+static uint32_t read_register(struct mmio *mmio, uint64_t offset)
+{
+	struct virtqueue *queue = selected(mmio);
+
+	switch (offset) {
+	case VIRTIO_MMIO_MAGIC_VALUE:
+		return 0x74726976; /* "virt" */
+	case VIRTIO_MMIO_VERSION:
+		return 2;
+	case VIRTIO_MMIO_DEVICE_ID:
+		return mmio->device->id;
+	case VIRTIO_MMIO_VENDOR_ID:
+		return VENDOR_ID;
+	case VIRTIO_MMIO_DEVICE_FEATURES:
+		return half(features_offered(mmio), mmio->device_features_select);
+	case VIRTIO_MMIO_QUEUE_NUM_MAX:
+		return queue ? mmio->device->queue_size_max : 0;
+	case VIRTIO_MMIO_QUEUE_READY:
+		return queue ? mmio->ready[mmio->queue_select] : 0;
+	case VIRTIO_MMIO_INTERRUPT_STATUS:
+		return mmio->interrupt_status;
+	case VIRTIO_MMIO_STATUS:
+		return mmio->status;
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+		return UINT32_MAX; /* no such region (4.2.2) */
+	default:
+		return 0; /* ConfigGeneration also: no device changes its configuration */
+	}
+}
+
+void mmio_read(struct mmio *mmio, uint64_t offset, void *data, unsigned length)
+{
+	struct virtio_device *device = mmio->device;
+	uint32_t value;
+
+	memset(data, 0, length);
+	if (offset >= VIRTIO_MMIO_CONFIG) {
+		offset -= VIRTIO_MMIO_CONFIG;
+		if (device->config && offset <= device->config_bytes && length <= device->config_bytes - offset)
+			memcpy(data, (const char *)device->config + offset, length);
+		return;
+	}
+	if (length != sizeof(value) || offset % sizeof(value))
+		return;
+	pthread_mutex_lock(&device->lock);
+	value = read_register(mmio, offset);
+	pthread_mutex_unlock(&device->lock);
+	memcpy(data, &value, sizeof(value));
+}
+
+void mmio_write(struct mmio *mmio, uint64_t offset, const void *data, unsigned length)
+{
+	uint32_t value;
+
+	/* The configuration of every device here is read-only. */
+	if (offset >= VIRTIO_MMIO_CONFIG || length != sizeof(value) || offset % sizeof(value))
+		return;
+	memcpy(&value, data, sizeof(value));
+	pthread_mutex_lock(&mmio->device->lock);
+	write_register(mmio, offset, value);
+	pthread_mutex_unlock(&mmio->device->lock);
+}
+
+static int watch_queue(struct mmio *mmio, unsigned queue)
+{
+	struct mmio_kick *kick = &mmio->kicks[queue];
+
+	kick->mmio = mmio;
+	kick->queue = queue;
+	kick->watch = (struct event_watch){ .ready = kick_ready, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+	if (kick->watch.fd < 0)
+		return -errno;
+	return event_loop_add(mmio->device->loop, &kick->watch, EPOLLIN);
+}
+
+int mmio_create(struct mmio **mmio, struct virtio_device *device, const struct guest_memory *memory, struct error *err)
+{
+	struct mmio *made;
+	int result = 0;
+
+	if (!device->queue_count || device->queue_count > VIRTIO_QUEUES_MAX ||
+		device->queue_size_max > VIRTQUEUE_SIZE_MAX)
+		return error_set(err, -EINVAL, "virtio device %s: %u queues of %u", device->name, device->queue_count,
+			device->queue_size_max);
+	made = xcalloc(1, sizeof(*made));
+	made->device = device;
+	made->memory = memory;
+	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+		made->kicks[i].watch.fd = -EBADF;
+	made->interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (made->interrupt_fd < 0)
+		result = -errno;
+	for (unsigned i = 0; i < device->queue_count && !result; i++) {
+		device->queues[i].memory = memory;
+		result = watch_queue(made, i);
+	}
+	if (result) {
+		mmio_destroy(made);
+		return error_set(err, -result, "make the event descriptors of virtio device %s", device->name);
+	}
+	device->transport = made;
+	device->interrupt = interrupt;
+	device->broken = broken;
+	*mmio = made;
+	return 0;
+}
+
+void mmio_destroy(struct mmio *mmio)
+{
+	if (!mmio)
+		return;
+	for (unsigned i = 0; i < VIRTIO_QUEUES_MAX; i++)
+		close_fd(&mmio->kicks[i].watch.fd);
+	close_fd(&mmio->interrupt_fd);
+	free(mmio);
+}
+
+int mmio_interrupt_fd(const struct mmio *mmio)
+{
+	return mmio->interrupt_fd;
+}
+
+int mmio_kick_fd(const struct mmio *mmio, unsigned queue)
+{
+	return mmio->kicks[queue].watch.fd;
+}

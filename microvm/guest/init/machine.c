@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/guest/init/machine.h"
+
+#include <fcntl.h>
+#include <linux/random.h>
+#include <linux/vm_sockets.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define CLOCK_TOLERANCE_MS 10
+#define ENTROPY_MAX        1024
+#define SHARE_TAG          "duet" /* VM_FS_TAG of microvm/vm.h */
+
+void machine_reserve_standard_streams(void)
+{
+	int fd;
+
+	if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
+		return;
+	do {
+		fd = open("/dev/kmsg", O_WRONLY);
+		if (fd < 0)
+			fd = open("/", O_PATH);
+	} while (fd >= 0 && fd < STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
+int machine_mount(struct error *err)
+{
+	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return error_set(err, errno, "mount proc in the guest");
+	if (mount(SHARE_TAG, GUEST_SHARE_PATH, "virtiofs", 0, NULL) < 0)
+		return error_set(err, errno, "mount the shared directory \"%s\" in the guest", SHARE_TAG);
+	return 0;
+}
+
+static int connect_unix(const char *path, uint32_t port)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s.%u", path, port);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+static int connect_vsock(uint32_t port, bool nonblocking)
+{
+	struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = port };
+	cleanup_fd int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
+
+	if (fd < 0 || (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS))
+		return -errno;
+	return take_fd(&fd);
+}
+
+int machine_connect(const struct init *init, uint32_t port, bool nonblocking, struct error *err)
+{
+	int fd = init->socket_path ? connect_unix(init->socket_path, port) : connect_vsock(port, nonblocking);
+
+	return fd < 0 ? error_set(err, -fd, "connect to port %u of the host", port) : fd;
+}
+
+int machine_set_clock(const struct init *init, int64_t seconds, uint32_t nanoseconds, struct error *err)
+{
+	struct timespec want = { .tv_sec = seconds, .tv_nsec = nanoseconds }, have;
+	int64_t difference_ms;
+
+	if (nanoseconds >= 1000000000U || seconds < 0 || seconds > INT64_MAX / 4000)
+		return error_set(err, -EINVAL, "set the guest's clock to %lld.%09u", (long long)seconds, nanoseconds);
+	if (init->socket_path)
+		return 0;
+	(void)clock_gettime(CLOCK_REALTIME, &have);
+	difference_ms = (want.tv_sec - have.tv_sec) * 1000 + (want.tv_nsec - have.tv_nsec) / 1000000;
+	if (difference_ms > -CLOCK_TOLERANCE_MS && difference_ms < CLOCK_TOLERANCE_MS)
+		return 0;
+	if (clock_settime(CLOCK_REALTIME, &want) < 0)
+		return error_set(err, errno, "set the guest's clock");
+	return 0;
+}
+
+int machine_add_entropy(const struct init *init, const void *bytes, size_t length, struct error *err)
+{
+	union {
+		struct rand_pool_info info;
+		unsigned char space[sizeof(struct rand_pool_info) + ENTROPY_MAX];
+	} pool;
+	cleanup_fd int fd = -EBADF;
+	int result;
+
+	if (!length || init->socket_path)
+		return 0;
+	if (length > ENTROPY_MAX)
+		return error_set(err, -EINVAL, "take %zu bytes of entropy, %d at most", length, ENTROPY_MAX);
+	fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, errno, "open the guest's /dev/urandom");
+	pool.info.entropy_count = (int)length * 8;
+	pool.info.buf_size = (int)length;
+	memcpy(pool.info.buf, bytes, length);
+	result = ioctl(fd, RNDADDENTROPY, &pool);
+	explicit_bzero(&pool, sizeof(pool));
+	if (result < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+		return error_set(err, errno, "add entropy to the guest's kernel");
+	return 0;
+}
+
+void machine_power_off(const struct init *init, bool synchronise)
+{
+	if (init->socket_path)
+		_exit(0);
+	if (synchronise)
+		sync();
+	(void)reboot(RB_AUTOBOOT);
+	/* The kernel panics when its first process ends, and starts again too. */
+	_exit(1);
+}
+
+void machine_log(const struct error *error)
+{
+	cleanup_fd int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	cleanup_strbuf struct strbuf line = STRBUF_INIT;
+
+	strbuf_printf(&line, "<3>duet: init: %s\n", error->message);
+	(void)!write(fd < 0 ? STDERR_FILENO : fd, line.data, line.length);
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/guest/init/session.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/message.h"
+#include "base/sys.h"
+#include "microvm/guest/init/child.h"
+#include "ns/namespaces.h"
+
+#define SESSION_CONTAINER 0
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct session *session_find(struct init *init, uint32_t id)
+{
+	struct session *session = init->sessions;
+
+	/* One that failed is on its way out; its number is free. */
+	while (session && (session->id != id || session->reported || session->state == SESSION_FAILED))
+		session = session->next;
+	return session;
+}
+
+/* Everything that was waited for has come: the last word about a session. */
+static void session_report(struct session *session)
+{
+	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
+
+	session->reported = true;
+	if (session->state == SESSION_FAILED) {
+		streams_close(&session->streams);
+		return;
+	}
+	/* The host may stop the machine as soon as it hears of the container's end. */
+	if (session->id == SESSION_CONTAINER && !session->init->socket_path)
+		sync();
+	wire_put_u32(&payload, session->id);
+	wire_put_u32(&payload, (uint32_t)session->wait_status);
+	if (session->id != SESSION_CONTAINER)
+		streams_close(&session->streams);
+	control_send(session->init, GUEST_EXITED, &payload);
+}
+
+static void session_fail(struct session *session, const struct error *error)
+{
+	session->state = SESSION_FAILED;
+	control_send_failure(session->init, session->id, error);
+}
+
+/* The child is at the point where it waits for START; or, of an exec, about to call execve. */
+static void session_prepared(struct session *session, struct message *message)
+{
+	struct error err;
+
+	if (session->streams.terminal) {
+		if (message->fd < 0 || streams_attach_terminal(&session->streams, take_fd(&message->fd), &err) < 0) {
+			(void)error_set(&err, -EPROTO, "the process in the guest handed over no terminal");
+			(void)kill(session->pid, SIGKILL);
+			session_fail(session, &err);
+			return;
+		}
+	}
+	if (session->id == SESSION_CONTAINER) {
+		session->state = SESSION_CREATED;
+		control_send_session(session->init, GUEST_CREATED, session->id);
+	} else {
+		session->state = SESSION_STARTING;
+	}
+}
+
+static void session_close(struct session *session, int *fd)
+{
+	init_unwatch(session->init, *fd);
+	close_fd(fd);
+}
+
+/* The link closes at execve, or with the process. */
+static void session_link_closed(struct session *session)
+{
+	session_close(session, &session->link);
+	if (session->state == SESSION_STARTING) {
+		session->state = SESSION_RUNNING;
+		control_send_session(session->init, GUEST_STARTED, session->id);
+	}
+}
+
+/* One message of the child's, or its end. */
+static void session_read_link(struct session *session)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	struct error err;
+	int result = message_receive(session->link, message);
+
+	if (result < 0) {
+		session_link_closed(session);
+		return;
+	}
+	if (message->type == CHILD_PREPARED && session->state == SESSION_PREPARING) {
+		session_prepared(session, message);
+	} else if (message->type == CHILD_FAILED && session->state != SESSION_FAILED) {
+		message_to_error(message, &err);
+		session_fail(session, &err);
+	}
+	close_fd(&message->fd);
+}
+
+static void link_ready(struct watch *watch, uint32_t events)
+{
+	struct session *session = (struct session *)((char *)watch - offsetof(struct session, link_watch));
+
+	(void)events;
+	if (session->link >= 0 && !session->reported)
+		session_read_link(session);
+}
+
+static void session_died_early(struct session *session)
+{
+	struct error err;
+
+	(void)error_set(&err, -ECHILD, "the process in the guest died while it was prepared (%s %d)",
+		WIFSIGNALED(session->wait_status) ? "signal" : "status",
+		WIFSIGNALED(session->wait_status) ? WTERMSIG(session->wait_status) : WEXITSTATUS(session->wait_status));
+	session_fail(session, &err);
+}
+
+static void exit_ready(struct watch *watch, uint32_t events)
+{
+	struct session *session = (struct session *)((char *)watch - offsetof(struct session, exit_watch));
+
+	(void)events;
+	if (session->exited)
+		return;
+	/* What it said last is older than its end. */
+	while (session->link >= 0)
+		session_read_link(session);
+	if (waitpid(session->pid, &session->wait_status, 0) < 0)
+		return;
+	session->exited = true;
+	session_close(session, &session->pidfd);
+	if (session->state == SESSION_PREPARING)
+		session_died_early(session);
+	streams_process_exited(&session->streams);
+	/* The container's pid namespace has died with it, so its output does end; beside it others may keep an exec's open. */
+	if (session->id != SESSION_CONTAINER)
+		session->drain_until_ms = now_ms() + GUEST_DRAIN_MS;
+}
+
+int sessions_settle(struct init *init)
+{
+	struct session **place = &init->sessions;
+	bool hurry = init->hurry;
+	int64_t now = 0, sleep_ms = -1;
+
+	init->hurry = false;
+
+	while (*place) {
+		struct session *session = *place;
+		int64_t left_ms = 0;
+
+		if (hurry)
+			streams_continue(&session->streams);
+		if (session->exited && !session->reported && session->drain_until_ms) {
+			now = now ? now : now_ms();
+			left_ms = session->drain_until_ms - now;
+		}
+		if (session->exited && !session->reported &&
+			(session->state == SESSION_FAILED || streams_output_finished(&session->streams) || left_ms < 0))
+			session_report(session);
+		if (!session->reported) {
+			if (left_ms > 0 && (sleep_ms < 0 || left_ms < sleep_ms))
+				sleep_ms = left_ms + 1;
+			place = &session->next;
+			continue;
+		}
+		*place = session->next;
+		free(session);
+	}
+	return init->hurry ? 0 : (int)sleep_ms;
+}
+
+/* The kernel's clone flags for the session's process; for an exec the namespaces are entered instead. */
+static int session_clone(struct session *session, const struct child_orders *orders, struct error *err)
+{
+	struct init *init = session->init;
+	struct clone_args arguments = {
+		.flags = CLONE_PIDFD | orders->clone_flags,
+		.pidfd = (uintptr_t)&session->pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	bool inside = orders->container_pidfd >= 0 && (init->namespaces & CLONE_NEWPID);
+
+	/* For children only: the process itself stays where it is, and comes back at once. */
+	if (inside && setns(orders->container_pidfd, CLONE_NEWPID) < 0)
+		return error_set(err, errno, "enter the container's pid namespace");
+	session->pid = sys_clone3(&arguments);
+	if (session->pid == 0)
+		child_run(orders);
+	if (session->pid < 0)
+		(void)error_set(err, errno, "make a process in the guest");
+	if (inside)
+		(void)setns(init->own_pid_namespace, CLONE_NEWPID);
+	return session->pid < 0 ? -err->code : 0;
+}
+
+static void session_discard(struct session *session)
+{
+	session_close(session, &session->link);
+	session_close(session, &session->pidfd);
+	streams_close(&session->streams);
+	free(session);
+}
+
+static int session_watch(struct session *session, struct error *err)
+{
+	struct init *init = session->init;
+
+	session->exit_watch.ready = exit_ready;
+	session->link_watch.ready = link_ready;
+	if (init_watch(init, session->pidfd, &session->exit_watch, EPOLLIN) < 0 ||
+		init_watch(init, session->link, &session->link_watch, EPOLLIN) < 0)
+		return error_set(err, errno, "wait for a process");
+	return 0;
+}
+
+/* Makes the process; it prepares itself and reports over the link. */
+static int session_launch(struct session *session, struct child_orders *orders, struct error *err)
+{
+	cleanup_fd int far = -EBADF, input = -EBADF, output = -EBADF, errors = -EBADF;
+	int fds[3] = { -EBADF, -EBADF, -EBADF }, links[2];
+	int result = streams_open(&session->streams, session->init, session->id, orders->process->terminal, fds, err);
+
+	input = fds[0];
+	output = fds[1];
+	errors = fds[2];
+	if (result < 0)
+		return result;
+	if (message_pair(links, err) < 0)
+		return -err->code;
+	session->link = links[0];
+	orders->link = far = links[1];
+	memcpy(orders->streams, fds, sizeof(fds));
+	result = session_clone(session, orders, err);
+	if (result < 0)
+		return result;
+	result = session_watch(session, err);
+	if (result < 0)
+		(void)kill(session->pid, SIGKILL);
+	return result;
+}
+
+static int session_begin(struct init *init, uint32_t id, struct child_orders *orders, struct session **session, struct error *err)
+{
+	struct session *made = xcalloc(1, sizeof(*made));
+	int result;
+
+	made->init = init;
+	made->id = id;
+	made->link = made->pidfd = -EBADF;
+	result = session_launch(made, orders, err);
+	if (result < 0) {
+		session_discard(made);
+		return result;
+	}
+	made->next = init->sessions;
+	init->sessions = made;
+	*session = made;
+	return 0;
+}
+
+int session_create(struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err)
+{
+	/* A time namespace's offsets must be written from inside, before it is entered. */
+	uint64_t namespaces = container->namespaces.unshare | CLONE_NEWPID | CLONE_NEWNS;
+	struct child_orders orders = {
+		.container = container,
+		.process = process,
+		.clone_flags = namespaces & ~(uint64_t)CLONE_NEWTIME,
+		.container_pidfd = -EBADF,
+	};
+	struct session *session;
+	int result;
+
+	if (session_find(init, SESSION_CONTAINER))
+		return error_set(err, -EBUSY, "the guest has its container already");
+	result = session_begin(init, SESSION_CONTAINER, &orders, &session, err);
+	if (result < 0)
+		return result;
+	init->namespaces = namespaces;
+	if (namespaces & CLONE_NEWUSER) {
+		result = namespaces_write_id_maps(&container->namespaces, session->pid, &process->setgroups_denied, err);
+		if (result < 0) {
+			session_fail(session, err);
+			(void)kill(session->pid, SIGKILL);
+			return 0;
+		}
+		(void)message_send(session->link, CHILD_GO, NULL, 0, -1);
+	}
+	return 0;
+}
+
+int session_exec(struct init *init, uint32_t id, struct process_plan *process, struct error *err)
+{
+	struct session *container = session_find(init, SESSION_CONTAINER), *session;
+	struct child_orders orders = { .process = process };
+
+	if (!container || container->exited || container->state == SESSION_PREPARING)
+		return error_set(err, -ESRCH, "the container is not running");
+	if (session_find(init, id))
+		return error_set(err, -EEXIST, "session %u exists already", id);
+	if (init->own_pid_namespace < 0) {
+		init->own_pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+		if (init->own_pid_namespace < 0)
+			return error_set(err, errno, "open the guest's own pid namespace");
+		/* Inherited by what enters the container: nothing there may trace it on its way. */
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	}
+	orders.container_pidfd = container->pidfd;
+	orders.join_flags = init->namespaces & ~(uint64_t)CLONE_NEWPID;
+	return session_begin(init, id, &orders, &session, err);
+}
+
+int session_start(struct session *session, struct error *err)
+{
+	int result;
+
+	if (session->state != SESSION_CREATED)
+		return error_set(err, -EINVAL, "session %u does not wait to be started", session->id);
+	session->state = SESSION_STARTING;
+	result = message_send(session->link, CHILD_GO, NULL, 0, -1);
+	/* It died meanwhile: its end is reported as such. */
+	return result == -EPIPE ? 0 : result;
+}
+
+void session_signal(struct session *session, int signal)
+{
+	if (session->pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, session->pidfd, signal, NULL, 0);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/memory.h"
+
+#include <sys/mman.h>
+
+#include "microvm/layout.h"
+
+#define HUGE_PAGE_BYTES (2ULL << 20)
+#define MEBIBYTE        (1ULL << 20)
+
+/* Guest addresses and host addresses agree modulo 2 MiB, so that a huge page of the host can back one of the guest. */
+static unsigned char *map_aligned(uint64_t size_bytes)
+{
+	size_t mapped_bytes = (size_t)(size_bytes + HUGE_PAGE_BYTES);
+	unsigned char *mapped, *aligned;
+	size_t before, after;
+
+	mapped = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mapped == MAP_FAILED)
+		return NULL;
+	before = (size_t)(-(uintptr_t)mapped & (HUGE_PAGE_BYTES - 1));
+	after = (size_t)HUGE_PAGE_BYTES - before;
+	aligned = mapped + before;
+	if (before)
+		(void)munmap(mapped, before);
+	if (after)
+		(void)munmap(aligned + size_bytes, after);
+	/* Both are advice: a kernel without huge pages or core dumps runs the guest as well. */
+	(void)madvise(aligned, (size_t)size_bytes, MADV_HUGEPAGE);
+	(void)madvise(aligned, (size_t)size_bytes, MADV_DONTDUMP);
+	return aligned;
+}
+
+static int add_region(struct guest_memory *memory, uint64_t address, uint64_t size_bytes)
+{
+	struct guest_memory_region *region = &memory->regions[memory->count];
+	unsigned char *host = map_aligned(size_bytes);
+
+	if (!host)
+		return -errno;
+	*region = (struct guest_memory_region){ .address = address, .size_bytes = size_bytes, .host = host };
+	memory->count++;
+	return 0;
+}
+
+int guest_memory_map(struct guest_memory *memory, uint64_t size_bytes, struct error *err)
+{
+	uint64_t low_bytes = size_bytes < LAYOUT_LOW_MEMORY_END ? size_bytes : LAYOUT_LOW_MEMORY_END;
+	struct guest_memory mapped = { .count = 0 };
+	int result;
+
+	if (!size_bytes || size_bytes % MEBIBYTE || size_bytes > (UINT64_MAX >> 16))
+		return error_set(err, -EINVAL, "guest memory of %llu bytes is not a multiple of 1 MiB",
+			(unsigned long long)size_bytes);
+	result = add_region(&mapped, 0, low_bytes);
+	if (!result && size_bytes > low_bytes)
+		result = add_region(&mapped, LAYOUT_HIGH_MEMORY, size_bytes - low_bytes);
+	if (result) {
+		guest_memory_unmap(&mapped);
+		return error_set(
+			err, -result, "map %llu MiB of guest memory", (unsigned long long)(size_bytes / MEBIBYTE));
+	}
+	*memory = mapped;
+	return 0;
+}
+
+void guest_memory_unmap(struct guest_memory *memory)
+{
+	for (unsigned i = 0; i < memory->count; i++)
+		(void)munmap(memory->regions[i].host, (size_t)memory->regions[i].size_bytes);
+	memory->count = 0;
+}
+
+void *guest_memory_at(const struct guest_memory *memory, uint64_t address, uint64_t length)
+{
+	for (unsigned i = 0; i < memory->count; i++) {
+		const struct guest_memory_region *region = &memory->regions[i];
+		uint64_t offset = address - region->address;
+
+		if (address < region->address || offset >= region->size_bytes)
+			continue;
+		return length && length <= region->size_bytes - offset ? region->host + offset : NULL;
+	}
+	return NULL;
+}

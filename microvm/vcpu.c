@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/vcpu.h"
+
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/alloc.h"
+#include "base/strbuf.h"
+
+#define MSR_MISC_ENABLE       0x1a0U
+#define MSR_MTRR_DEFAULT_TYPE 0x2ffU
+
+void vcpu_gate_init(struct vcpu_gate *gate)
+{
+	*gate = (struct vcpu_gate){ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+}
+
+/* Making */
+
+static int set_msrs(struct vcpu *vcpu, struct error *err)
+{
+	/* Laid out like struct kvm_msrs. */
+	struct {
+		uint32_t count, padding;
+		struct kvm_msr_entry entries[2];
+	} msrs = {
+		.count = 2,
+		.entries = {
+			{ .index = MSR_MISC_ENABLE, .data = 1 },                       /* fast string operations */
+			{ .index = MSR_MTRR_DEFAULT_TYPE, .data = (1U << 11) | 6U }, /* enabled; write-back unless said otherwise */
+		},
+	};
+	int done = ioctl(vcpu->fd, KVM_SET_MSRS, &msrs);
+
+	if (done < 0)
+		return error_set(err, errno, "KVM_SET_MSRS");
+	if (done < (int)ARRAY_SIZE(msrs.entries))
+		return error_set(
+			err, -ENOTSUP, "KVM does not take the model-specific register 0x%x", msrs.entries[done].index);
+	return 0;
+}
+
+/* As firmware leaves them: the first local line passes the old interrupt controller's on, the second is the NMI. */
+static int set_local_lines(struct vcpu *vcpu, struct error *err)
+{
+	enum { LVT_LINT0 = 0x350, LVT_LINT1 = 0x360, DELIVERY_NMI = 4 << 8, DELIVERY_EXTINT = 7 << 8 };
+	const uint32_t lint0 = DELIVERY_EXTINT, lint1 = DELIVERY_NMI;
+	struct kvm_lapic_state apic;
+
+	if (ioctl(vcpu->fd, KVM_GET_LAPIC, &apic) < 0)
+		return error_set(err, errno, "KVM_GET_LAPIC");
+	memcpy(apic.regs + LVT_LINT0, &lint0, sizeof(lint0));
+	memcpy(apic.regs + LVT_LINT1, &lint1, sizeof(lint1));
+	if (ioctl(vcpu->fd, KVM_SET_LAPIC, &apic) < 0)
+		return error_set(err, errno, "KVM_SET_LAPIC");
+	return 0;
+}
+
+static int get_xsave(void *owner, void *area)
+{
+	struct vcpu *vcpu = owner;
+
+	return ioctl(vcpu->fd, vcpu->large_xsave ? KVM_GET_XSAVE2 : KVM_GET_XSAVE, area) < 0 ? -errno : 0;
+}
+
+static int set_xsave(void *owner, const void *area)
+{
+	struct vcpu *vcpu = owner;
+
+	return ioctl(vcpu->fd, KVM_SET_XSAVE, area) < 0 ? -errno : 0;
+}
+
+static int get_xcr0(void *owner, uint64_t *xcr0)
+{
+	struct vcpu *vcpu = owner;
+	struct kvm_xcrs xcrs;
+
+	if (ioctl(vcpu->fd, KVM_GET_XCRS, &xcrs) < 0)
+		return -errno;
+	*xcr0 = 1;
+	for (unsigned i = 0; i < xcrs.nr_xcrs && i < KVM_MAX_XCRS; i++) {
+		if (xcrs.xcrs[i].xcr == 0)
+			*xcr0 = xcrs.xcrs[i].value;
+	}
+	return 0;
+}
+
+static int set_xcr0(void *owner, uint64_t xcr0)
+{
+	struct vcpu *vcpu = owner;
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = xcr0 } } };
+
+	return ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs) < 0 ? -errno : 0;
+}
+
+static int get_msr(void *owner, uint32_t index, uint64_t *value)
+{
+	struct vcpu *vcpu = owner;
+	/* Laid out like struct kvm_msrs. */
+	struct {
+		uint32_t count, padding;
+		struct kvm_msr_entry entry;
+	} msr = { .count = 1, .entry.index = index };
+
+	if (ioctl(vcpu->fd, KVM_GET_MSRS, &msr) != 1)
+		return -EIO;
+	*value = msr.entry.data;
+	return 0;
+}
+
+static const struct softkvm_state soft_state = {
+	.get_xsave = get_xsave, .set_xsave = set_xsave, .get_xcr0 = get_xcr0, .set_xcr0 = set_xcr0, .get_msr = get_msr
+};
+
+static int set_up_soft(
+	struct vcpu *vcpu, const struct kvm_machine *machine, const struct vcpu_options *options, struct error *err)
+{
+	struct softkvm_cpu *soft;
+
+	if (!machine->sync_regs)
+		return error_set(err, -ENOTSUP, "/dev/kvm lacks KVM_CAP_SYNC_REGS, which a software-only KVM needs");
+	soft = xcalloc(1, sizeof(*soft));
+	*soft = (struct softkvm_cpu){
+		.regs = &vcpu->run->s.regs.regs,
+		.sregs = &vcpu->run->s.regs.sregs,
+		.memory = options->memory,
+		.layout = options->soft_layout,
+		.state = &soft_state,
+		.owner = vcpu,
+		.area = xcalloc(1, machine->xsave_bytes),
+		.area_bytes = machine->xsave_bytes,
+	};
+	vcpu->soft = soft;
+	vcpu->large_xsave = machine->xsave_bytes > sizeof(struct kvm_xsave);
+	/* Registers then come with each exit, without a system call of their own. */
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	return 0;
+}
+
+int vcpu_create(struct vcpu *vcpu, const struct kvm_machine *machine, unsigned index,
+	const struct vcpu_options *options, struct error *err)
+{
+	void *run;
+	int result;
+
+	vcpu->index = index;
+	vcpu->fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
+	if (vcpu->fd < 0)
+		return error_set(err, errno, "make vCPU %u (KVM_CREATE_VCPU)", index);
+	run = mmap(NULL, machine->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (run == MAP_FAILED)
+		return error_set(err, errno, "map the state of vCPU %u", index);
+	vcpu->run = run;
+	vcpu->run_bytes = machine->run_bytes;
+	cpuid_number(options->cpuid, index);
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, options->cpuid) < 0)
+		return error_set(err, errno, "KVM_SET_CPUID2");
+	result = set_msrs(vcpu, err);
+	if (!result)
+		result = set_local_lines(vcpu, err);
+	if (!result && options->soft_layout)
+		result = set_up_soft(vcpu, machine, options, err);
+	return result;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	if (vcpu->soft)
+		free(vcpu->soft->area);
+	free(vcpu->soft);
+	vcpu->soft = NULL;
+	if (vcpu->run)
+		(void)munmap(vcpu->run, vcpu->run_bytes);
+	vcpu->run = NULL;
+	close_fd(&vcpu->fd);
+}
+
+/* Running */
+
+static void crash(struct vcpu *vcpu, const struct error *err)
+{
+	vcpu->bus->crashed(vcpu->bus->owner, err);
+}
+
+static uint64_t instruction_pointer(struct vcpu *vcpu)
+{
+	struct kvm_regs regs;
+
+	return ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ? 0 : regs.rip;
+}
+
+static void handle_port(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	char *data = (char *)run + run->io.data_offset;
+
+	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size)
+		vcpu->bus->port(
+			vcpu->bus->owner, run->io.port, data, run->io.size, run->io.direction == KVM_EXIT_IO_OUT);
+}
+
+/* The exception is delivered before the next instruction. */
+static int inject(struct vcpu *vcpu, struct error *err)
+{
+	struct softkvm_cpu *soft = vcpu->soft;
+	struct kvm_vcpu_events events;
+
+	if (ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &events) < 0)
+		return error_set(err, errno, "KVM_GET_VCPU_EVENTS");
+	events.exception.injected = 1;
+	events.exception.pending = 0;
+	events.exception.nr = soft->exception.vector;
+	events.exception.has_error_code = soft->exception.has_code;
+	events.exception.error_code = soft->exception.code;
+	if (ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events) < 0)
+		return error_set(err, errno, "KVM_SET_VCPU_EVENTS");
+	return 0;
+}
+
+static void finish_instruction(struct vcpu *vcpu)
+{
+	struct error err;
+	int result = softkvm_finish(vcpu->soft, &err);
+
+	if (!result && vcpu->soft->exception.raised) {
+		result = inject(vcpu, &err);
+		/* CR2 of a page fault. */
+		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	}
+	if (result)
+		crash(vcpu, &err);
+	else
+		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+}
+
+static void handle_internal_error(struct vcpu *vcpu)
+{
+	uint32_t suberror = vcpu->run->internal.suberror;
+	struct error err;
+
+	if (vcpu->soft && suberror == KVM_INTERNAL_ERROR_EMULATION) {
+		finish_instruction(vcpu);
+		return;
+	}
+	(void)error_set(&err, -EIO, "KVM gave up on the guest at 0x%llx (internal error %u)",
+		(unsigned long long)instruction_pointer(vcpu), suberror);
+	crash(vcpu, &err);
+}
+
+static void handle_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct error err;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_IO:
+		handle_port(vcpu);
+		return;
+	case KVM_EXIT_MMIO:
+		vcpu->bus->mmio(
+			vcpu->bus->owner, run->mmio.phys_addr, run->mmio.data, run->mmio.len, run->mmio.is_write);
+		return;
+	case KVM_EXIT_INTR:
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return;
+	case KVM_EXIT_INTERNAL_ERROR:
+		handle_internal_error(vcpu);
+		return;
+	case KVM_EXIT_SHUTDOWN:
+		(void)error_set(&err, -EIO, "the guest's processor %u shut down (triple fault) at 0x%llx", vcpu->index,
+			(unsigned long long)instruction_pointer(vcpu));
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		(void)error_set(&err, -EIO, "the host's processor refused to enter the guest (reason 0x%llx)",
+			(unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+		break;
+	default:
+		(void)error_set(&err, -EIO,
+			"the guest left KVM for reason %u at 0x%llx, which the monitor does not know", run->exit_reason,
+			(unsigned long long)instruction_pointer(vcpu));
+		break;
+	}
+	crash(vcpu, &err);
+}
+
+/* Obeys the gate. False: the thread is to end. */
+static bool pass_gate(struct vcpu *vcpu)
+{
+	struct vcpu_gate *gate = vcpu->gate;
+	bool go_on;
+
+	pthread_mutex_lock(&gate->lock);
+	if (gate->paused && !gate->stopping) {
+		gate->parked++;
+		pthread_cond_broadcast(&gate->changed);
+		while (gate->paused && !gate->stopping)
+			pthread_cond_wait(&gate->changed, &gate->lock);
+		gate->parked--;
+	}
+	go_on = !gate->stopping;
+	pthread_mutex_unlock(&gate->lock);
+	return go_on;
+}
+
+/* The gate is looked at only after KVM_RUN said EINTR: by then an access that an exit has answered is complete in the
+ * vCPU. */
+static void run_until_stopped(struct vcpu *vcpu)
+{
+	struct error err;
+
+	for (;;) {
+		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
+			handle_exit(vcpu);
+			continue;
+		}
+		if (errno != EINTR && errno != EAGAIN) {
+			(void)error_set(&err, errno, "run vCPU %u at 0x%llx (KVM_RUN)", vcpu->index,
+				(unsigned long long)instruction_pointer(vcpu));
+			crash(vcpu, &err);
+		}
+		if (!pass_gate(vcpu))
+			return;
+	}
+}
+
+static void set_thread_id(struct vcpu *vcpu, pid_t id)
+{
+	pthread_mutex_lock(&vcpu->gate->lock);
+	vcpu->thread_id = id;
+	pthread_mutex_unlock(&vcpu->gate->lock);
+}
+
+static void *vcpu_thread(void *argument)
+{
+	struct vcpu *vcpu = argument;
+	sigset_t kick;
+
+	/* Everything else stays blocked, as it was when the thread was made: signals are the main thread's. */
+	(void)sigemptyset(&kick);
+	(void)sigaddset(&kick, VCPU_KICK_SIGNAL);
+	(void)pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
+	set_thread_id(vcpu, (pid_t)syscall(SYS_gettid));
+	run_until_stopped(vcpu);
+	set_thread_id(vcpu, 0);
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *vcpu, const struct vcpu_bus *bus, struct vcpu_gate *gate, struct error *err)
+{
+	int result;
+
+	vcpu->bus = bus;
+	vcpu->gate = gate;
+	result = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	if (result)
+		return error_set(err, result, "start the thread of vCPU %u", vcpu->index);
+	vcpu->started = true;
+	return 0;
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+	if (vcpu->started)
+		(void)pthread_join(vcpu->thread, NULL);
+	vcpu->started = false;
+}
+
+/*
+ * The flag covers a thread that is about to enter KVM_RUN, the signal one that is inside. tgkill(2) by hand: what the C
+ * library knows about the ids of this process may be its parent's, if that made it by a bare clone3(2).
+ */
+void vcpu_kick(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	if (vcpu->thread_id)
+		(void)syscall(SYS_tgkill, (pid_t)syscall(SYS_getpid), vcpu->thread_id, VCPU_KICK_SIGNAL);
+}
+
+void vcpu_release(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+}

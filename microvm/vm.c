@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/vm.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "base/alloc.h"
+#include "microvm/boot.h"
+#include "microvm/devices/fs/fs.h"
+#include "microvm/devices/mmio.h"
+#include "microvm/devices/rng.h"
+#include "microvm/devices/serial.h"
+#include "microvm/kvm.h"
+#include "microvm/layout.h"
+#include "microvm/mptable.h"
+#include "microvm/vcpu.h"
+
+#define MEBIBYTE (1ULL << 20)
+
+struct vm {
+	struct vm_host host;
+	struct kvm_machine machine;
+	struct guest_memory memory;
+	struct softkvm_layout soft_layout;
+
+	struct event_loop loop; /* of the vsock and rng devices */
+	bool loop_made, io_started, started;
+	pthread_t io_thread;
+
+	struct vsock *vsock;
+	struct rng *rng;
+	struct fs *fs;
+	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
+	bool serial_made;
+	struct serial serial;
+
+	struct vcpu *vcpus;
+	unsigned vcpu_count;
+	struct vcpu_bus bus;
+	struct vcpu_gate gate;
+
+	/* Under gate.lock. */
+	enum vm_stop_cause cause;
+	struct error error;
+	int event_fd;
+};
+
+/* The end */
+
+/* The first cause counts. Any thread. */
+static void end_machine(struct vm *vm, enum vm_stop_cause cause, const struct error *err)
+{
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&vm->gate.lock);
+	if (vm->cause == VM_RUNNING) {
+		vm->cause = cause;
+		if (err)
+			vm->error = *err;
+		vm->gate.stopping = true;
+		for (unsigned i = 0; i < vm->vcpu_count; i++)
+			vcpu_kick(&vm->vcpus[i]);
+		pthread_cond_broadcast(&vm->gate.changed);
+		(void)!write(vm->event_fd, &one, sizeof(one));
+	}
+	pthread_mutex_unlock(&vm->gate.lock);
+}
+
+enum vm_stop_cause vm_stop_cause(struct vm *vm, struct error *err)
+{
+	enum vm_stop_cause cause;
+
+	pthread_mutex_lock(&vm->gate.lock);
+	cause = vm->cause;
+	if (err && cause == VM_CRASHED)
+		*err = vm->error;
+	pthread_mutex_unlock(&vm->gate.lock);
+	return cause;
+}
+
+void vm_stop(struct vm *vm)
+{
+	end_machine(vm, VM_STOPPED, NULL);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vcpu_join(&vm->vcpus[i]);
+}
+
+static void stop_io(struct vm *vm)
+{
+	if (!vm->io_started)
+		return;
+	event_loop_stop(&vm->loop);
+	(void)pthread_join(vm->io_thread, NULL);
+	vm->io_started = false;
+}
+
+/* Devices go when nothing serves them any more, their transports after them, the memory last. */
+void vm_destroy(struct vm *vm)
+{
+	if (!vm)
+		return;
+	vm_stop(vm);
+	stop_io(vm);
+	if (vm->fs)
+		fs_destroy(vm->fs);
+	if (vm->vsock)
+		vsock_destroy(vm->vsock);
+	rng_destroy(vm->rng);
+	for (unsigned i = 0; i < LAYOUT_SLOTS; i++)
+		mmio_destroy(vm->slots[i]);
+	if (vm->serial_made)
+		close_fd(&vm->serial.interrupt_fd);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vcpu_destroy(&vm->vcpus[i]);
+	free(vm->vcpus);
+	kvm_machine_close(&vm->machine);
+	guest_memory_unmap(&vm->memory);
+	if (vm->loop_made)
+		event_loop_close(&vm->loop);
+	close_fd(&vm->event_fd);
+	free(vm);
+}
+
+static void destroy_vm(struct vm **vm)
+{
+	vm_destroy(*vm);
+}
+
+/* The guest's accesses */
+
+static void access_mmio(void *owner, uint64_t address, void *data, unsigned length, bool write)
+{
+	struct vm *vm = owner;
+	uint64_t slot = (address - LAYOUT_MMIO) / LAYOUT_MMIO_BYTES,
+		 offset = (address - LAYOUT_MMIO) % LAYOUT_MMIO_BYTES;
+
+	if (address >= LAYOUT_MMIO && slot < LAYOUT_SLOTS && vm->slots[slot] && offset + length <= LAYOUT_MMIO_BYTES) {
+		if (write)
+			mmio_write(vm->slots[slot], offset, data, length);
+		else
+			mmio_read(vm->slots[slot], offset, data, length);
+	} else if (!write) {
+		memset(data, 0xff, length);
+	}
+}
+
+static void access_port(void *owner, uint16_t port, void *data, unsigned length, bool write)
+{
+	struct vm *vm = owner;
+	uint8_t *byte = data;
+
+	if (!write)
+		memset(data, 0xff, length);
+	if (port == LAYOUT_KEYBOARD_PORT && length == 1) {
+		if (write && *byte == LAYOUT_KEYBOARD_RESET)
+			end_machine(vm, VM_POWERED_OFF, NULL);
+		/* "Ready for a command" (bit 1 clear), and otherwise as if there were no controller. */
+		if (!write)
+			*byte = 0xfd;
+	} else if (vm->serial_made && port >= LAYOUT_SERIAL_PORT && port < LAYOUT_SERIAL_PORT + SERIAL_PORTS &&
+		   length == 1) {
+		if (write)
+			serial_write(&vm->serial, port - LAYOUT_SERIAL_PORT, *byte);
+		else
+			*byte = serial_read(&vm->serial, port - LAYOUT_SERIAL_PORT);
+	}
+}
+
+static void processor_crashed(void *owner, const struct error *err)
+{
+	end_machine(owner, VM_CRASHED, err);
+}
+
+/* Making */
+
+static int check_config(const struct vm_config *config, struct error *err)
+{
+	if (!config->vcpus || config->vcpus > VM_VCPUS_MAX)
+		return error_set(err, -EINVAL, "a guest has 1 to %u vCPUs, not %u", VM_VCPUS_MAX, config->vcpus);
+	if (config->memory_bytes < VM_MEMORY_MIN_BYTES)
+		return error_set(err, -EINVAL, "a guest needs %llu MiB of memory at least, not %llu MiB",
+			(unsigned long long)(VM_MEMORY_MIN_BYTES / MEBIBYTE),
+			(unsigned long long)(config->memory_bytes / MEBIBYTE));
+	return 0;
+}
+
+/* Puts a device into its slot and connects its lines to KVM. */
+static int attach(struct vm *vm, enum layout_slot slot, struct virtio_device *device, struct error *err)
+{
+	static const uint8_t irqs[LAYOUT_SLOTS] = LAYOUT_SLOT_IRQS;
+	uint64_t address = LAYOUT_MMIO + slot * LAYOUT_MMIO_BYTES;
+	int result = mmio_create(&vm->slots[slot], device, &vm->memory, err);
+
+	if (!result)
+		result = kvm_machine_irqfd(&vm->machine, mmio_interrupt_fd(vm->slots[slot]), irqs[slot], err);
+	for (unsigned i = 0; i < device->queue_count && !result; i++)
+		result = kvm_machine_ioeventfd(
+			&vm->machine, mmio_kick_fd(vm->slots[slot], i), address + MMIO_QUEUE_NOTIFY, i, err);
+	return result;
+}
+
+/* The served directory is the device's own descriptor, so that the caller keeps its one when the machine fails to come
+ * about. */
+static int add_fs(struct vm *vm, const struct vm_config *config, struct error *err)
+{
+	cleanup_fd int root_fd = fcntl(config->share_fd, F_DUPFD_CLOEXEC, 3);
+	const struct fs_options options = {
+		.tag = VM_FS_TAG,
+		.root_fd = root_fd,
+		.descriptors_max = config->share_descriptors_max,
+		.capabilities = config->share_capabilities,
+	};
+	int result;
+
+	if (root_fd < 0)
+		return error_set(err, errno, "share the root directory");
+	result = fs_create(&vm->fs, &options, err);
+	if (result)
+		return result;
+	(void)take_fd(&root_fd);
+	result = attach(vm, LAYOUT_SLOT_FS, fs_device(vm->fs), err);
+	/* Now, while this thread still has the capabilities that the serving thread keeps. */
+	return result ? result : fs_start(vm->fs, err);
+}
+
+static int add_serial(struct vm *vm, int console_fd, struct error *err)
+{
+	cleanup_fd int interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int result;
+
+	if (interrupt_fd < 0)
+		return error_set(err, errno, "make the serial port");
+	result = kvm_machine_irqfd(&vm->machine, interrupt_fd, LAYOUT_SERIAL_IRQ, err);
+	if (result)
+		return result;
+	serial_init(&vm->serial, console_fd, take_fd(&interrupt_fd));
+	vm->serial_made = true;
+	return 0;
+}
+
+static int add_devices(struct vm *vm, const struct vm_config *config, struct error *err)
+{
+	int result = event_loop_init(&vm->loop, err);
+
+	if (result)
+		return result;
+	vm->loop_made = true;
+	result = vsock_create(&vm->vsock, &vm->loop, err);
+	if (!result)
+		result = attach(vm, LAYOUT_SLOT_VSOCK, vsock_device(vm->vsock), err);
+	if (!result)
+		result = rng_create(&vm->rng, &vm->loop, err);
+	if (!result)
+		result = attach(vm, LAYOUT_SLOT_RNG, rng_device(vm->rng), err);
+	if (!result && config->share_fd >= 0)
+		result = add_fs(vm, config, err);
+	if (!result && config->console_fd >= 0)
+		result = add_serial(vm, config->console_fd, err);
+	return result;
+}
+
+/*
+ * The monitor's own words. Reset by the keyboard controller and at once after a panic, which is how a guest ends; no
+ * check of timers that cannot be wrong; the seed of the zero page and the processor's generator count as entropy;
+ * devices by address, since there is no ACPI to tell them.
+ */
+static void make_cmdline(const struct vm *vm, const struct vm_config *config, struct strbuf *cmdline)
+{
+	static const uint8_t irqs[LAYOUT_SLOTS] = LAYOUT_SLOT_IRQS;
+
+	boot_cmdline_add(cmdline, "reboot=k panic=-1 no_timer_check tsc=reliable rcupdate.rcu_expedited=1");
+	boot_cmdline_add(cmdline, "random.trust_cpu=on random.trust_bootloader=on");
+	if (vm->serial_made)
+		boot_cmdline_add(cmdline, "console=ttyS0");
+	else
+		boot_cmdline_add(cmdline, "quiet 8250.nr_uarts=0");
+	for (unsigned i = 0; i < LAYOUT_SLOTS; i++) {
+		if (vm->slots[i])
+			boot_cmdline_add(cmdline, "virtio_mmio.device=4K@0x%llx:%u",
+				(unsigned long long)(LAYOUT_MMIO + i * LAYOUT_MMIO_BYTES), irqs[i]);
+	}
+	if (!vm->host.hardware)
+		boot_cmdline_add(cmdline, "%s", SOFTKVM_CMDLINE);
+	if (config->cmdline && *config->cmdline)
+		boot_cmdline_add(cmdline, "%s", config->cmdline);
+}
+
+static int load(struct vm *vm, const struct vm_config *config, struct boot_kernel *kernel, struct error *err)
+{
+	cleanup_strbuf struct strbuf cmdline = STRBUF_INIT;
+	struct boot_initrd initrd = { 0 };
+	int result = boot_load_kernel(&vm->memory, config->kernel_fd, config->kernel_name, kernel, err);
+
+	if (!result && config->initrd_fd >= 0)
+		result = boot_load_initrd(&vm->memory, config->initrd_fd, kernel, &initrd, err);
+	if (!result)
+		result = mptable_write(&vm->memory, config->vcpus, err);
+	if (result)
+		return result;
+	make_cmdline(vm, config, &cmdline);
+	return boot_write_params(&vm->memory, &initrd, cmdline.data, err);
+}
+
+static int add_vcpus(struct vm *vm, const struct vm_config *config, uint64_t entry, struct error *err)
+{
+	const struct cpuid_options cpuid_options = {
+		.vcpus = config->vcpus, .hardware = vm->host.hardware, .tsc_deadline = vm->machine.tsc_deadline
+	};
+	cleanup_free struct cpuid_table *cpuid = xcalloc(1, sizeof(*cpuid));
+	const struct vcpu_options options = {
+		.cpuid = cpuid, .memory = &vm->memory, .soft_layout = vm->host.hardware ? NULL : &vm->soft_layout
+	};
+	int result = cpuid_prepare(cpuid, config->kvm_fd, &cpuid_options, err);
+
+	if (result)
+		return result;
+	if (!vm->host.hardware)
+		softkvm_read_layout(&vm->soft_layout);
+	vm->vcpus = xcalloc(config->vcpus, sizeof(*vm->vcpus));
+	for (unsigned i = 0; i < config->vcpus && !result; i++) {
+		vm->vcpus[i].fd = -EBADF;
+		vm->vcpu_count++;
+		result = vcpu_create(&vm->vcpus[i], &vm->machine, i, &options, err);
+	}
+	return result ? result : boot_set_registers(&vm->memory, vm->vcpus[0].fd, entry, err);
+}
+
+static int build(struct vm *vm, const struct vm_config *config, struct error *err)
+{
+	struct boot_kernel kernel = { 0 };
+	int result = kvm_machine_create(&vm->machine, config->kvm_fd, err);
+
+	if (!result)
+		result = guest_memory_map(&vm->memory, config->memory_bytes, err);
+	if (!result)
+		result = kvm_machine_set_memory(&vm->machine, &vm->memory, err);
+	if (!result)
+		result = add_devices(vm, config, err);
+	if (!result)
+		result = load(vm, config, &kernel, err);
+	if (!result)
+		result = add_vcpus(vm, config, kernel.entry, err);
+	return result;
+}
+
+int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
+{
+	cleanup(destroy_vm) struct vm *made = NULL;
+	int share_fd = config->share_fd;
+	int result = check_config(config, err);
+
+	if (result)
+		return result;
+	made = xcalloc(1, sizeof(*made));
+	made->machine.vm_fd = -EBADF;
+	made->bus = (struct vcpu_bus){
+		.mmio = access_mmio, .port = access_port, .crashed = processor_crashed, .owner = made
+	};
+	vcpu_gate_init(&made->gate);
+	made->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (made->event_fd < 0)
+		return error_set(err, errno, "make an eventfd");
+	if (config->host)
+		made->host = *config->host;
+	else
+		result = vm_host_probe(config->kvm_fd, &made->host, err);
+	if (!result)
+		result = build(made, config, err);
+	if (result)
+		return result;
+	close_fd(&share_fd);
+	*vm = take_pointer(&made);
+	return 0;
+}
+
+/* Running */
+
+struct vsock *vm_vsock(struct vm *vm)
+{
+	return vm->vsock;
+}
+
+int vm_event_fd(const struct vm *vm)
+{
+	return vm->event_fd;
+}
+
+static void *io_thread(void *argument)
+{
+	struct vm *vm = argument;
+
+	event_loop_run(&vm->loop);
+	return NULL;
+}
+
+static void ignore_kick(int number)
+{
+	(void)number;
+}
+
+static int start_threads(struct vm *vm, struct error *err)
+{
+	int result = pthread_create(&vm->io_thread, NULL, io_thread, vm);
+
+	if (result)
+		return error_set(err, result, "start the devices' thread");
+	vm->io_started = true;
+	/* The boot processor last: the others wait for its start-up interrupt. */
+	for (unsigned i = vm->vcpu_count; i > 0; i--) {
+		result = vcpu_start(&vm->vcpus[i - 1], &vm->bus, &vm->gate, err);
+		if (result)
+			return result;
+	}
+	return 0;
+}
+
+int vm_start(struct vm *vm, struct error *err)
+{
+	struct sigaction action = { .sa_handler = ignore_kick };
+	sigset_t all, before;
+	int result;
+
+	/* A handler that does nothing: an ignored signal would not interrupt KVM_RUN. */
+	if (sigaction(VCPU_KICK_SIGNAL, &action, NULL) < 0)
+		return error_set(err, errno, "prepare the signal that stops vCPUs");
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	result = start_threads(vm, err);
+	vm->started = result == 0;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return result;
+}
+
+int vm_pause(struct vm *vm, bool paused, struct error *err)
+{
+	struct vcpu_gate *gate = &vm->gate;
+	bool stopping;
+
+	pthread_mutex_lock(&gate->lock);
+	gate->paused = paused;
+	for (unsigned i = 0; i < vm->vcpu_count && !gate->stopping; i++) {
+		if (paused)
+			vcpu_kick(&vm->vcpus[i]);
+		else
+			vcpu_release(&vm->vcpus[i]);
+	}
+	pthread_cond_broadcast(&gate->changed);
+	/* Threads that are yet to start will find the gate shut. */
+	while (paused && vm->started && !gate->stopping && gate->parked < vm->vcpu_count)
+		pthread_cond_wait(&gate->changed, &gate->lock);
+	stopping = gate->stopping;
+	pthread_mutex_unlock(&gate->lock);
+	return stopping ? error_set(err, -ESRCH, "the guest has stopped") : 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The virtual machine monitor: one KVM machine with its memory, vCPUs and virtio-mmio devices. It knows nothing of OCI.
+ *
+ * Life: vm_create() (memory mapped, kernel loaded, devices made; only the file server has its thread) -> vm_start()
+ * (vCPU and I/O threads) -> vm_event_fd() becomes readable when the machine has stopped -> vm_stop_cause() says why ->
+ * vm_destroy(). vm_stop() ends it from outside.
+ */
+#ifndef DUET_MICROVM_VM_H
+#define DUET_MICROVM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "microvm/devices/vsock.h"
+
+#define VM_VCPUS_MAX        32
+#define VM_MEMORY_MIN_BYTES (64ULL << 20)
+#define VM_FS_TAG           "duet" /* the virtio-fs mount tag of the shared directory */
+
+/* What /dev/kvm can do here. */
+struct vm_host {
+	int api_version;
+	bool hardware; /* false: an implementation without VMX or SVM that emulates the guest's kernel (kvm-pvm) */
+	char description[64]; /* "kvm-amd with nested paging", "kvm-pvm (software only)" */
+};
+
+/* Looks at /sys/module and at the processor; to be called where /sys is the host's own, that is before the monitor goes
+ * to its jail. Without /sys, the processor decides. */
+int vm_host_probe(int kvm_fd, struct vm_host *host, struct error *err);
+
+struct vm_config {
+	int kvm_fd;                 /* open /dev/kvm */
+	const struct vm_host *host; /* what vm_host_probe() found; NULL: vm_create() probes */
+	int kernel_fd;              /* ELF vmlinux, at offset 0 */
+	const char *kernel_name;    /* for messages */
+	int initrd_fd;              /* -1: none */
+	const char *cmdline;        /* appended to the monitor's own words; NULL: nothing */
+	uint64_t memory_bytes;      /* multiple of 1 MiB, at least VM_MEMORY_MIN_BYTES */
+	unsigned vcpus;             /* 1 to VM_VCPUS_MAX */
+	int share_fd;               /* directory served over virtio-fs under VM_FS_TAG; -1: none */
+	unsigned share_descriptors_max;
+	bool share_capabilities; /* see struct fs_options */
+	int console_fd;          /* where the guest kernel's serial console goes; -1: no serial port at all */
+};
+
+enum vm_stop_cause {
+	VM_RUNNING,
+	VM_STOPPED,     /* vm_stop() was called */
+	VM_POWERED_OFF, /* the guest reset itself through port 0x64: reboot(2), or a panic with `panic=-1` */
+	VM_CRASHED,     /* triple fault, an instruction that KVM cannot execute, …: see the error */
+};
+
+struct vm;
+
+/* Refuses with one clear line: a kernel that is not one, too little memory for it, KVM features that are missing. Takes
+ * ownership of share_fd on success; the other descriptors stay the caller's and may be closed afterwards except
+ * console_fd. */
+int vm_create(struct vm **vm, const struct vm_config *config, struct error *err);
+struct vsock *vm_vsock(struct vm *vm);
+/* Starts the vCPUs' and the devices' threads, with every signal blocked but SIGURG, for which it installs a handler
+ * that does nothing. Nothing is opened by path from here on. */
+int vm_start(struct vm *vm, struct error *err);
+/* Eventfd, readable once the machine has stopped by itself or by vm_stop(). */
+int vm_event_fd(const struct vm *vm);
+/* Why; *err (may be NULL) is filled for VM_CRASHED. */
+enum vm_stop_cause vm_stop_cause(struct vm *vm, struct error *err);
+/* Kicks every vCPU out of KVM_RUN and waits for their threads. The devices go on until vm_destroy(): what the guest had
+ * sent is still delivered. */
+void vm_stop(struct vm *vm);
+/* Holds every vCPU outside of KVM_RUN until resumed; returns when all are there. -ESRCH: the machine has stopped. */
+int vm_pause(struct vm *vm, bool paused, struct error *err);
+/* Stops whatever runs and releases everything; NULL is fine. */
+void vm_destroy(struct vm *vm);
+
+#endif

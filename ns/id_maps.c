@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * uid_map and gid_map of a user namespace (user_namespaces(7), newuidmap(1)).
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/procfs.h"
+#include "base/sys.h"
+#include "ns/namespaces.h"
+
+extern char **environ;
+
+struct id_map {
+	const char *file, *helper; /* "uid_map", "newuidmap" */
+	const struct id_mapping *mappings;
+	uint32_t count;
+	uint32_t own_id; /* the one id that everybody may map */
+};
+
+static int write_proc_file(int procfs, pid_t pid, const char *file, const char *text)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+	return procfs_write(procfs, path, text);
+}
+
+static int write_map(int procfs, pid_t pid, const struct id_map *map)
+{
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+
+	for (uint32_t i = 0; i < map->count; i++)
+		strbuf_printf(&text, "%u %u %u\n", map->mappings[i].container_id, map->mappings[i].host_id,
+			map->mappings[i].size);
+	return write_proc_file(procfs, pid, map->file, text.data);
+}
+
+/* Runs the helper and keeps the first line of what it complains of. 0, or a negative errno; -EPERM: it has failed. */
+static int spawn_helper(char **arguments, char *complaint, size_t size)
+{
+	posix_spawn_file_actions_t actions;
+	int pipe_fds[2], status = 0, code;
+	size_t length = 0;
+	ssize_t got;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	(void)posix_spawn_file_actions_init(&actions);
+	(void)posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], STDERR_FILENO);
+	code = posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	close_fd(&pipe_fds[1]);
+	while (!code && length + 1 < size && (got = read(pipe_fds[0], complaint + length, size - 1 - length)) > 0)
+		length += (size_t)got;
+	complaint[length] = '\0';
+	complaint[strcspn(complaint, "\n")] = '\0';
+	close_fd(&pipe_fds[0]);
+	if (code)
+		return -code;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0 ? 0 : -EPERM;
+}
+
+static int run_helper(pid_t pid, const struct id_map *map, struct error *err)
+{
+	char **arguments = xcalloc(3 + 3 * (size_t)map->count, sizeof(*arguments));
+	char complaint[256];
+	size_t count = 0;
+	int result;
+
+	arguments[count++] = xstrdup(map->helper);
+	arguments[count++] = xprintf("%d", (int)pid);
+	for (uint32_t i = 0; i < map->count; i++) {
+		arguments[count++] = xprintf("%u", map->mappings[i].container_id);
+		arguments[count++] = xprintf("%u", map->mappings[i].host_id);
+		arguments[count++] = xprintf("%u", map->mappings[i].size);
+	}
+	result = spawn_helper(arguments, complaint, sizeof(complaint));
+	free_strings(arguments);
+	if (result == 0)
+		return 0;
+	if (result == -EPERM)
+		return error_set(err, -EPERM, "map the ids of the user namespace with %s: %s", map->helper,
+			complaint[0] ? complaint : "it failed");
+	return error_set(err, -result,
+		"map the ids of the user namespace: the caller may not, and %s (Debian package uidmap) cannot be run",
+		map->helper);
+}
+
+static bool is_own_id_only(const struct id_map *map)
+{
+	return map->count == 1 && map->mappings[0].size == 1 && map->mappings[0].host_id == map->own_id;
+}
+
+static int write_uid_map(int procfs, pid_t pid, const struct id_map *map, struct error *err)
+{
+	int result = write_map(procfs, pid, map);
+
+	if (result == -EPERM)
+		return run_helper(pid, map, err);
+	return result < 0 ? error_set(err, -result, "write the uid_map of the user namespace") : 0;
+}
+
+static int write_gid_map(int procfs, pid_t pid, const struct id_map *map, bool *setgroups_denied, struct error *err)
+{
+	int result = write_map(procfs, pid, map);
+
+	*setgroups_denied = false;
+	if (result == -EPERM && !is_own_id_only(map))
+		return run_helper(pid, map, err);
+	if (result == -EPERM) {
+		/* An unprivileged user may map its own group once nobody inside can drop groups any more. */
+		result = write_proc_file(procfs, pid, "setgroups", "deny");
+		if (result < 0)
+			return error_set(err, -result, "deny setgroups in the user namespace");
+		*setgroups_denied = true;
+		result = write_map(procfs, pid, map);
+	}
+	return result < 0 ? error_set(err, -result, "write the gid_map of the user namespace") : 0;
+}
+
+int namespaces_write_id_maps(const struct namespaces_plan *plan, pid_t pid, bool *setgroups_denied, struct error *err)
+{
+	const struct id_map uids = { "uid_map", "newuidmap", plan->uid_mappings, plan->uid_mapping_count, geteuid() };
+	const struct id_map gids = { "gid_map", "newgidmap", plan->gid_mappings, plan->gid_mapping_count, getegid() };
+	cleanup_fd int procfs = -EBADF;
+	bool denied = false;
+	int result;
+
+	if (!uids.count || !gids.count)
+		return error_set(err, -EINVAL, "map the ids of the user namespace: there are no %s mappings",
+			uids.count ? "gid" : "uid");
+	procfs = procfs_open(err);
+	if (procfs < 0)
+		return procfs;
+	result = write_uid_map(procfs, pid, &uids, err);
+	if (result == 0)
+		result = write_gid_map(procfs, pid, &gids, &denied, err);
+	if (result < 0)
+		return result;
+	*setgroups_denied = denied;
+	return 0;
+}
+
+static int open_user_namespace(pid_t pid, struct error *err)
+{
+	char path[48];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? error_set(err, errno, "open the user namespace of process %d", (int)pid) : fd;
+}
+
+/* The namespace lives as long as a descriptor of it; a process is needed only to write the maps. It ends when this one
+ * does. */
+int namespaces_make_user(const struct namespaces_plan *maps, struct error *err)
+{
+	struct clone_args arguments = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
+	bool setgroups_denied;
+	int pipe_fds[2], result;
+	char byte;
+	pid_t pid;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return error_set(err, errno, "make a pipe");
+	pid = sys_clone3(&arguments);
+	if (pid == 0) {
+		(void)close(pipe_fds[1]);
+		_exit(read(pipe_fds[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	if (pid < 0) {
+		result = error_set(err, errno, "make a user namespace");
+	} else {
+		result = namespaces_write_id_maps(maps, pid, &setgroups_denied, err);
+		if (result == 0)
+			result = open_user_namespace(pid, err);
+	}
+	close_fd(&pipe_fds[0]);
+	close_fd(&pipe_fds[1]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return result;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Builds the container's root file system in the current (new, private) mount namespace and makes it "/".
+ *
+ * Every path inside the root is resolved with openat2(RESOLVE_IN_ROOT) and worked on by descriptor; nothing in the root
+ * is trusted: symbolic links are followed inside it only, /dev, /proc and /sys may be anything.
+ */
+#ifndef DUET_NS_ROOTFS_H
+#define DUET_NS_ROOTFS_H
+
+#include "ns/container_plan.h"
+
+struct rootfs;
+
+/*
+ * In the runtime, before the clone, for every plan: opens as detached mounts (mount_plan.tree_fd, inherited by the
+ * child) the sources of binds that the child could not open or map by itself: all of them when the container gets a
+ * user namespace, in which the host's files may be out of reach; idmapped ones always. The maps of an idmapped mount
+ * without its own are those of the container's user namespace.
+ */
+int rootfs_open_sources(struct container_plan *plan, struct error *err);
+
+/*
+ * The steps, in the child, in order (the calling process is alone in its mount namespace and has one thread; its
+ * working directory changes meanwhile and is "/" of the container in the end): rootfs_open:   sets the propagation of
+ * "/", binds the root onto itself, opens it. The host's /proc and /dev are needed until the pivot. rootfs_mount:  the
+ * mounts in config.json's order, device nodes and the standard symlinks of /dev (runtime-spec config-linux.md "Default
+ * Devices", /dev/fd, /dev/ptmx …); not when the plan says `bare`, nor when config.json binds a /dev. rootfs_pivot:
+ * makes it "/" (pivot_root(2), or moves and chroots), old root detached. `createContainer` hooks run before this.
+ * rootfs_finish: rootfs propagation, working directory, read-only and masked paths, read-only root; a standard stream
+ * that is the host's /dev/null becomes the container's. Mounts of type "cgroup" become what the host has: cgroup2; or a
+ * tmpfs with one mount per v1 hierarchy (and "unified" on a hybrid host). Inside a new cgroup namespace they are
+ * mounted afresh, else the caller's own groups are bound.
+ */
+int rootfs_open(struct rootfs **rootfs, const struct rootfs_plan *plan, struct error *err);
+int rootfs_mount(struct rootfs *rootfs, struct error *err);
+/* The root's descriptor (O_PATH), which stays rootfs's own. */
+int rootfs_directory(const struct rootfs *rootfs);
+/* Binds the pseudo terminal's other side (a descriptor) to /dev/console. After rootfs_mount. */
+int rootfs_console(struct rootfs *rootfs, int terminal_fd, struct error *err);
+int rootfs_pivot(struct rootfs *rootfs, struct error *err);
+int rootfs_finish(struct rootfs *rootfs, struct error *err);
+void rootfs_close(struct rootfs **rootfs);
+
+#endif

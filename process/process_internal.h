@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between the files of this folder.
+ */
+#ifndef DUET_PROCESS_PROCESS_INTERNAL_H
+#define DUET_PROCESS_PROCESS_INTERNAL_H
+
+#include <sys/capability.h>
+
+#include "process/process_plan.h"
+
+/* limits.c: scheduler, io priority, personality, final cpu affinity. */
+int process_apply_scheduling(const struct process_plan *plan, struct error *err);
+
+/* labels.c: AppArmor or SELinux label for the next execve; the session keyring. */
+int process_apply_labels(const struct process_plan *plan, struct error *err);
+int process_join_keyring(const struct process_plan *plan, struct error *err);
+
+/* environment.c: one entry per name, HOME. */
+void process_complete_environment(struct process_plan *plan);
+/* The home directory of uid in a passwd(5) file's text; NULL: none. The caller's to free. */
+char *process_home_in_passwd(const char *passwd, uid_t uid);
+/* The value of a variable; NULL: not set. */
+const char *process_environment_value(char *const *env, const char *name);
+
+/* credentials.c */
+int process_apply_credentials(const struct process_plan *plan, struct error *err);
+/* True when CAP_SYS_ADMIN is held beyond the plan's effective set until the seccomp filter is loaded. */
+bool process_keeps_admin(const struct process_plan *plan);
+/* The plan's permitted, effective and inheritable sets, ready for cap_set_proc(3), which is then one system call. */
+int process_final_capabilities(const struct process_plan *plan, cap_t *capabilities, struct error *err);
+
+/* find_executable.c: PATH search as the current user, in the current directory. */
+int process_find_executable(const char *name, const char *path_variable, char **executable, struct error *err);
+
+#endif

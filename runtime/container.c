@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/container.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <poll.h>
+
+#include "base/file.h"
+#include "base/message.h"
+#include "runtime/record.h"
+
+int container_id_check(const char *id, struct error *err)
+{
+	size_t length = strlen(id);
+
+	if (length == 0)
+		return error_set(err, -EINVAL, "the container id is empty");
+	if (length > NAME_MAX)
+		return error_set(err, -EINVAL, "the container id is longer than %d bytes", NAME_MAX);
+	if (id[0] == '.' || id[0] == '-')
+		return error_set(err, -EINVAL, "invalid container id \"%s\": it begins with '%c'", id, id[0]);
+	for (const char *c = id; *c; c++) {
+		bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+
+		if (!letter && !strchr("_+.-", *c))
+			return error_set(err, -EINVAL, "invalid container id \"%s\": only letters, digits and _+.- are allowed", id);
+	}
+	return 0;
+}
+
+char *container_default_root(void)
+{
+	const char *runtime_directory = getenv("XDG_RUNTIME_DIR");
+
+	if (geteuid() != 0 && runtime_directory && runtime_directory[0] == '/')
+		return xprintf("%s/duet", runtime_directory);
+	if (geteuid() != 0)
+		return xprintf("/tmp/duet-%u", (unsigned)geteuid());
+	return xstrdup("/run/duet");
+}
+
+static struct container *container_new(const char *root, const char *id)
+{
+	struct container *container = xcalloc(1, sizeof(*container));
+
+	container->id = xstrdup(id);
+	container->path = xprintf("%s/%s", root, id);
+	container->root_fd = -EBADF;
+	container->directory_fd = -EBADF;
+	return container;
+}
+
+/* The directory holds sockets and configurations of every container: it has to be the caller's own, and closed to others. */
+static int root_open(const char *root, bool make, struct error *err)
+{
+	struct stat status;
+	cleanup_fd int fd = -EBADF;
+
+	if (make) {
+		int result = make_directories(AT_FDCWD, root, 0700);
+
+		if (result < 0)
+			return error_set(err, -result, "make the state directory %s", root);
+	}
+	fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(err, errno, "open the state directory %s", root);
+	if (fstat(fd, &status) < 0)
+		return error_set(err, errno, "look at the state directory %s", root);
+	if (status.st_uid != geteuid() || (status.st_mode & S_IWOTH))
+		return error_set(err, -EPERM, "the state directory %s belongs to somebody else or can be written by everybody", root);
+	return take_fd(&fd);
+}
+
+int container_make(const char *root, const char *id, struct container **ret, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	int result = container_id_check(id, err);
+
+	if (result < 0)
+		return result;
+	container = container_new(root, id);
+	container->root_fd = root_open(root, true, err);
+	if (container->root_fd < 0)
+		return container->root_fd;
+	if (mkdirat(container->root_fd, id, 0700) < 0) {
+		if (errno == EEXIST)
+			return error_set(err, -EEXIST, "container with id \"%s\" exists already", id);
+		return error_set(err, errno, "make the state directory %s", container->path);
+	}
+	container->directory_fd = openat(container->root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (container->directory_fd < 0)
+		return error_set(err, errno, "open the state directory %s", container->path);
+	result = container_lock(container, err);
+	if (result < 0)
+		return result;
+	*ret = take_pointer(&container);
+	return 0;
+}
+
+int container_open(const char *root, const char *id, bool *damaged, struct container **ret, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	int result = container_id_check(id, err);
+
+	if (result < 0)
+		return result;
+	container = container_new(root, id);
+	container->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (container->root_fd >= 0)
+		container->directory_fd = openat(container->root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (container->directory_fd < 0) {
+		if (errno == ENOENT)
+			return error_set(err, -ENOENT, "container \"%s\" does not exist", id);
+		return error_set(err, errno, "open the state directory %s", container->path);
+	}
+	result = container_lock(container, err);
+	if (result < 0)
+		return result;
+	result = record_load(container, err);
+	if (result < 0 && !(damaged && (result == -ENOENT || result == -EBADMSG)))
+		return result == -ENOENT ? error_set(err, -EBADMSG, "container \"%s\" was never created completely: delete it with --force", id) : result;
+	if (damaged)
+		*damaged = result < 0;
+	*ret = take_pointer(&container);
+	return 0;
+}
+
+int container_lock(struct container *container, struct error *err)
+{
+	struct stat status;
+
+	while (flock(container->directory_fd, LOCK_EX) < 0) {
+		if (errno != EINTR)
+			return error_set(err, errno, "lock %s", container->path);
+	}
+	/* Deleted while this command waited for the lock. */
+	if (fstat(container->directory_fd, &status) < 0 || status.st_nlink == 0)
+		return error_set(err, -ENOENT, "container \"%s\" does not exist", container->id);
+	return 0;
+}
+
+void container_unlock(struct container *container)
+{
+	(void)flock(container->directory_fd, LOCK_UN);
+}
+
+int container_save(struct container *container, struct error *err)
+{
+	return record_save(container, err);
+}
+
+int container_remove(struct container *container, struct error *err)
+{
+	int result = remove_tree(container->root_fd, container->id);
+
+	if (result < 0)
+		return error_set(err, -result, "remove %s", container->path);
+	return 0;
+}
+
+void container_close(struct container **location)
+{
+	struct container *container = *location;
+
+	if (!container)
+		return;
+	record_free(&container->record);
+	close_fd(&container->directory_fd);
+	close_fd(&container->root_fd);
+	free(container->path);
+	free(container->id);
+	free(container);
+	*location = NULL;
+}
+
+uint64_t process_start_ticks(pid_t pid)
+{
+	cleanup_strbuf struct strbuf content = STRBUF_INIT;
+	char path[64];
+	char *field;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (file_read(AT_FDCWD, path, 4096, &content) < 0)
+		return 0;
+	/* The second field is the command's name in parentheses and may hold anything. */
+	field = strrchr(content.data, ')');
+	if (!field)
+		return 0;
+	for (int number = 2; field && number < 22; number++)
+		field = strchr(field + 1, ' ');
+	return field ? strtoull(field + 1, NULL, 10) : 0;
+}
+
+int container_pidfd(const struct container *container)
+{
+	const struct container_record *record = &container->record;
+	cleanup_fd int fd = -EBADF;
+	struct pollfd ended;
+
+	if (record->pid <= 0)
+		return -ESRCH;
+	fd = pidfd_open(record->pid, 0);
+	if (fd < 0)
+		return -errno;
+	if (process_start_ticks(record->pid) != record->pid_start_ticks)
+		return -ESRCH;
+	ended = (struct pollfd){ .fd = fd, .events = POLLIN };
+	if (poll(&ended, 1, 0) > 0)
+		return -ESRCH; /* a zombie */
+	return take_fd(&fd);
+}
+
+enum oci_status container_status(const struct container *container)
+{
+	cleanup_fd int pidfd = container_pidfd(container);
+	cleanup_fd int control = -EBADF;
+
+	if (container->record.pid == 0)
+		return OCI_STATUS_CREATING;
+	if (pidfd < 0)
+		return OCI_STATUS_STOPPED;
+	if (container->record.started)
+		return OCI_STATUS_RUNNING;
+	/* `start` may have been killed before it could note its success: a container that no longer listens has started. */
+	if (strcmp(container->record.isolation, "container") != 0)
+		return OCI_STATUS_CREATED;
+	control = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
+	return control >= 0 ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
+}
+
+struct oci_state container_state(const struct container *container, enum oci_status status)
+{
+	const struct container_record *record = &container->record;
+
+	return (struct oci_state){
+		.version = record->oci_version,
+		.id = container->id,
+		.status = status,
+		.pid = status == OCI_STATUS_STOPPED ? 0 : record->pid,
+		.bundle = record->bundle,
+		.annotations = record->annotations,
+		.annotation_count = record->annotation_count,
+	};
+}
+
+static int compare_strings(const void *left, const void *right)
+{
+	return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+int container_list_ids(const char *root, char ***ret, struct error *err)
+{
+	cleanup_directory DIR *directory = opendir(root);
+	char **ids = xcalloc(1, sizeof(*ids));
+	size_t count = 0;
+	struct dirent *entry;
+
+	if (!directory && errno != ENOENT) {
+		free(ids);
+		return error_set(err, errno, "open the state directory %s", root);
+	}
+	while (directory && (entry = readdir(directory))) {
+		if (container_id_check(entry->d_name, NULL) < 0)
+			continue;
+		ids = xrealloc(ids, count + 2, sizeof(*ids));
+		ids[count++] = xstrdup(entry->d_name);
+		ids[count] = NULL;
+	}
+	qsort(ids, count, sizeof(*ids), compare_strings);
+	*ret = ids;
+	return 0;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/hooks.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+
+extern char **environ;
+
+/* A memory file and not a pipe: a hook that does not read its input must not be able to block the runtime. */
+static int hook_input(const struct strbuf *state, struct error *err)
+{
+	cleanup_fd int fd = memfd_create("hook-state", MFD_CLOEXEC);
+	int result;
+
+	if (fd < 0)
+		return error_set(err, errno, "make the input of a hook");
+	result = file_write_fd(fd, state->data, state->length);
+	if (result < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return error_set(err, EIO, "write the input of a hook");
+	return take_fd(&fd);
+}
+
+static void hook_execute(const struct oci_hook *hook, int input)
+{
+	char *path_alone[] = { hook->path, NULL };
+	char *empty[] = { NULL };
+	sigset_t none;
+
+	sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(input, STDIN_FILENO) < 0)
+		_exit(126);
+	(void)execve(hook->path, hook->args && hook->args[0] ? hook->args : path_alone, hook->env ? hook->env : empty);
+	dprintf(STDERR_FILENO, "duet: execute hook %s: %s\n", hook->path, strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+static int hook_wait(pid_t pid, const struct oci_hook *hook, struct error *err)
+{
+	cleanup_fd int pidfd = pidfd_open(pid, 0);
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+	bool expired = false;
+	int status = 0;
+
+	if (hook->timeout_s > 0 && pidfd >= 0) {
+		int timeout_ms = hook->timeout_s > 2000000 ? -1 : (int)hook->timeout_s * 1000;
+		int ready;
+
+		do {
+			ready = poll(&ended, 1, timeout_ms);
+		} while (ready < 0 && errno == EINTR);
+		if (ready == 0) {
+			expired = true;
+			(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+		}
+	}
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return error_set(err, errno, "wait for hook %s", hook->path);
+	}
+	if (expired)
+		return error_set(err, -ETIMEDOUT, "hook %s did not end within %u s", hook->path, hook->timeout_s);
+	if (WIFSIGNALED(status))
+		return error_set(err, -EIO, "hook %s was killed by signal %d", hook->path, WTERMSIG(status));
+	if (WEXITSTATUS(status) != 0)
+		return error_set(err, -EIO, "hook %s failed with exit status %d", hook->path, WEXITSTATUS(status));
+	return 0;
+}
+
+static int hook_run(const struct oci_hook *hook, const struct oci_state *state, struct error *err)
+{
+	cleanup_strbuf struct strbuf json = STRBUF_INIT;
+	cleanup_fd int input = -EBADF;
+	pid_t pid;
+
+	oci_state_print(&json, state, false);
+	input = hook_input(&json, err);
+	if (input < 0)
+		return input;
+	pid = fork();
+	if (pid < 0)
+		return error_set(err, errno, "fork for hook %s", hook->path);
+	if (pid == 0)
+		hook_execute(hook, input);
+	return hook_wait(pid, hook, err);
+}
+
+int hooks_run(const struct oci_spec *spec, enum oci_hook_kind kind, const struct oci_state *state, struct error *err)
+{
+	const struct oci_hooks *hooks = &spec->hooks[kind];
+
+	for (size_t i = 0; i < hooks->count; i++) {
+		int result = hook_run(&hooks->entries[i], state, err);
+
+		if (result < 0)
+			return error_prefix(err, "hooks.%s[%zu]", oci_name_of(&oci_hook_kinds, kind), i);
+	}
+	return 0;
+}
+
+void hooks_run_all(const struct oci_spec *spec, enum oci_hook_kind kind, const struct oci_state *state)
+{
+	const struct oci_hooks *hooks = &spec->hooks[kind];
+
+	for (size_t i = 0; i < hooks->count; i++) {
+		struct error err;
+
+		if (hook_run(&hooks->entries[i], state, &err) < 0)
+			log_warning("hooks.%s[%zu]: %s", oci_name_of(&oci_hook_kinds, kind), i, err.message);
+	}
+}

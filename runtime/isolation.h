@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one interface that both walls implement: a container on the host's kernel, a micro-VM with a kernel of its own. Everything
+ * else in runtime/ (state, locks, cgroups, hooks, terminals, exit statuses) is the same for both.
+ */
+#ifndef DUET_RUNTIME_ISOLATION_H
+#define DUET_RUNTIME_ISOLATION_H
+
+#include "runtime/launch.h"
+
+struct isolation {
+	const char *name;
+	/* In the runtime, before anything is made: refuses by name what cannot mean the same behind this wall, opens what the child will need from the
+	 * host (/dev/kvm, the kernel), and adjusts the plans. */
+	int (*prepare)(struct launch *launch, struct error *err);
+	/* In the child, inside its namespaces and cgroups: builds the root, talks to the runtime by launch_… and in the end is the container's first
+	 * process or the monitor. Returns only on failure. */
+	int (*child)(struct launch *launch, struct error *err);
+	/* Closes what prepare opened. */
+	void (*release)(struct launch *launch);
+	/* Delivers a signal to the container's process, or to all of its processes. */
+	int (*signal)(const struct container *container, int signal, bool all, struct error *err);
+};
+
+/* "container", "microvm"; ends with a NULL name. The first is the default. */
+extern const struct isolation *const isolation_table[];
+
+/* By name; NULL when there is none. */
+const struct isolation *isolation_find(const char *name);
+
+extern const struct isolation isolation_container;
+extern const struct isolation isolation_microvm;
+
+#endif

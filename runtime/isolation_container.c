@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first wall: namespaces, cgroups and seccomp on the host's kernel.
+ */
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+
+#include "cgroups/cgroup.h"
+#include "ns/rootfs.h"
+#include "process/terminal.h"
+#include "runtime/isolation.h"
+
+static int container_prepare(struct launch *launch, struct error *err)
+{
+	if (launch->options->guest_kernel || launch->options->vm_console)
+		return error_set(err, -EINVAL, "--vm-kernel and --vm-console need --isolation=microvm");
+	/* Inside a user namespace its own process could not raise a limit. */
+	launch->process.limits_applied = (launch->plan.namespaces.unshare & CLONE_NEWUSER) || launch->plan.namespaces.join[NAMESPACE_USER];
+	if (launch->options->foreground)
+		return 0;
+	launch->listener_fd = message_listen(launch->container->directory_fd, CONTAINER_CONTROL_FILE, err);
+	return launch->listener_fd < 0 ? launch->listener_fd : 0;
+}
+
+static int container_terminal(struct launch *launch, struct rootfs *rootfs, int *terminal, struct error *err)
+{
+	cleanup_fd int master = -EBADF;
+	int result;
+
+	if (!launch->process.terminal)
+		return 0;
+	result = process_make_terminal(rootfs_directory(rootfs), &launch->process, &master, terminal, err);
+	if (result == 0)
+		result = rootfs_console(rootfs, *terminal, err);
+	if (result == 0)
+		result = launch_child_terminal(launch, master, err);
+	return result;
+}
+
+static int container_build_root(struct launch *launch, int *terminal, struct error *err)
+{
+	struct rootfs *rootfs = NULL;
+	int result = rootfs_open(&rootfs, &launch->plan.rootfs, err);
+
+	if (result == 0)
+		result = rootfs_mount(rootfs, err);
+	if (result == 0)
+		result = launch_child_mounted(launch, err);
+	if (result == 0)
+		result = container_terminal(launch, rootfs, terminal, err);
+	if (result == 0)
+		result = rootfs_pivot(rootfs, err);
+	if (result == 0)
+		result = namespaces_apply(&launch->plan, false, err);
+	if (result == 0)
+		result = rootfs_finish(rootfs, err);
+	rootfs_close(&rootfs);
+	return result;
+}
+
+static int container_child(struct launch *launch, struct error *err)
+{
+	cleanup_free char *executable = NULL;
+	cleanup_fd int terminal = -EBADF;
+	int connection = launch->socket;
+	int result = container_build_root(launch, &terminal, err);
+
+	if (result == 0 && terminal >= 0)
+		result = process_take_terminal(terminal, err);
+	if (result == 0)
+		result = process_prepare(&launch->process, &executable, err);
+	if (result < 0)
+		return result;
+	result = launch_child_prepared(launch, err);
+	if (result < 0)
+		return result;
+	if (result == 0)
+		connection = launch_child_wait_start(launch, err);
+	if (connection < 0)
+		return connection;
+	launch->socket = connection;
+	launch->process.error_fd = connection;
+	result = launch_child_hooks(launch, OCI_HOOK_START_CONTAINER, OCI_STATUS_CREATED, err);
+	if (result == 0)
+		result = process_execute(&launch->process, executable, err);
+	return result;
+}
+
+static int container_signal(const struct container *container, int signal, bool all, struct error *err)
+{
+	cleanup_fd int pidfd = container_pidfd(container);
+
+	(void)all;
+	if (pidfd < 0)
+		return error_set(err, -ESRCH, "container \"%s\" is not running: container not running", container->id);
+	if (pidfd_send_signal(pidfd, signal, NULL, 0) < 0)
+		return error_set(err, errno, "send signal %d to container \"%s\"", signal, container->id);
+	return 0;
+}
+
+const struct isolation isolation_container = {
+	.name = "container",
+	.prepare = container_prepare,
+	.child = container_child,
+	.signal = container_signal,
+};

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The second wall: the same bundle in a KVM micro-VM. The monitor runs in a jail that is built as a container's root is: a tree with the bundle's
+ * root file system and volumes and nothing else. The guest sees that tree over virtio-fs and builds the container from it.
+ */
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "microvm/guest_protocol.h"
+#include "ns/rootfs.h"
+#include "runtime/guest_files.h"
+#include "runtime/isolation.h"
+#include "runtime/microvm_plan.h"
+#include "runtime/monitor.h"
+#include "runtime/terminal.h"
+
+#define SHARE_DESCRIPTORS_MAX 65536
+
+static int microvm_open(struct launch *launch, struct error *err)
+{
+	struct launch_vm *vm = &launch->vm;
+	const char *kernel = launch->options->guest_kernel;
+	const char *initrd = NULL;
+	cleanup_free char *initrd_name = NULL;
+
+	if (!kernel && launch->spec->vm) {
+		kernel = launch->spec->vm->kernel_path;
+		initrd = launch->spec->vm->kernel_initrd;
+	}
+	vm->kvm_fd = guest_open_kvm(err);
+	if (vm->kvm_fd < 0)
+		return vm->kvm_fd;
+	vm->kernel_fd = guest_file_open(kernel, "vmlinux", &vm->kernel_name, err);
+	if (vm->kernel_fd < 0)
+		return vm->kernel_fd;
+	vm->initrd_fd = guest_file_open(initrd, "initrd.cpio", &initrd_name, err);
+	return vm->initrd_fd < 0 ? vm->initrd_fd : 0;
+}
+
+static int microvm_make_jail_directory(struct launch *launch, struct error *err)
+{
+	int directory = launch->container->directory_fd;
+
+	if (mkdirat(directory, CONTAINER_JAIL_FILE, 0700) < 0 || mkdirat(directory, CONTAINER_JAIL_FILE "/rootfs", 0700) < 0 ||
+		mkdirat(directory, CONTAINER_JAIL_FILE "/binds", 0700) < 0)
+		return error_set(err, errno, "make the monitor's root in %s", launch->container->path);
+	return 0;
+}
+
+static int microvm_prepare(struct launch *launch, struct error *err)
+{
+	int result = microvm_plan(launch, err);
+
+	if (result == 0)
+		result = microvm_open(launch, err);
+	if (result == 0)
+		result = microvm_make_jail_directory(launch, err);
+	if (result < 0)
+		return result;
+	launch->listener_fd = message_listen(launch->container->directory_fd, CONTAINER_CONTROL_FILE, err);
+	return launch->listener_fd < 0 ? launch->listener_fd : 0;
+}
+
+static int microvm_streams(struct launch *launch, struct monitor_streams *streams, struct error *err)
+{
+	cleanup_fd int master = -EBADF;
+	int result;
+
+	*streams = (struct monitor_streams){ .fds = { -1, -1, -1 }, .terminal = launch->process.terminal };
+	if (streams->terminal) {
+		result = terminal_make(launch->process.rows, launch->process.columns, &master, &streams->fds[0], err);
+		return result < 0 ? result : launch_child_terminal(launch, master, err);
+	}
+	for (int i = 0; i < 3; i++) {
+		streams->fds[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+		if (streams->fds[i] < 0)
+			return error_set(err, errno, "duplicate descriptor %d", i);
+	}
+	return 0;
+}
+
+static int microvm_make(struct launch *launch, int share, struct monitor **monitor, struct error *err)
+{
+	const struct launch_vm *options = &launch->vm;
+	struct vm_config config = {
+		.kvm_fd = options->kvm_fd,
+		.kernel_fd = options->kernel_fd,
+		.kernel_name = options->kernel_name,
+		.initrd_fd = options->initrd_fd,
+		.cmdline = options->cmdline,
+		.memory_bytes = options->memory_bytes,
+		.vcpus = options->vcpus,
+		.share_fd = share,
+		.share_descriptors_max = SHARE_DESCRIPTORS_MAX,
+		.share_capabilities = geteuid() == 0,
+		.console_fd = options->console ? STDERR_FILENO : -1,
+	};
+	struct monitor_streams streams;
+	struct vm *vm = NULL;
+	int result = microvm_streams(launch, &streams, err);
+
+	if (result == 0)
+		result = vm_create(&vm, &config, err);
+	if (result == 0)
+		result = monitor_create(monitor, launch, vm, &streams, err);
+	return result;
+}
+
+static int microvm_build_jail(struct launch *launch, struct rootfs **rootfs, int *share, struct error *err)
+{
+	int result = rootfs_open(rootfs, &launch->plan.rootfs, err);
+
+	if (result == 0)
+		result = rootfs_mount(*rootfs, err);
+	if (result == 0)
+		result = launch_child_mounted(launch, err);
+	if (result < 0)
+		return result;
+	*share = openat(rootfs_directory(*rootfs), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *share < 0 ? error_set(err, errno, "open the monitor's root") : 0;
+}
+
+static void microvm_close(struct launch *launch)
+{
+	close_fd(&launch->vm.kvm_fd);
+	close_fd(&launch->vm.kernel_fd);
+	close_fd(&launch->vm.initrd_fd);
+}
+
+static int microvm_child(struct launch *launch, struct error *err)
+{
+	struct rootfs *rootfs = NULL;
+	struct monitor *monitor = NULL;
+	int share = -EBADF;
+	int result = microvm_build_jail(launch, &rootfs, &share, err);
+
+	if (result == 0)
+		result = microvm_make(launch, share, &monitor, err);
+	if (result == 0)
+		result = rootfs_pivot(rootfs, err);
+	if (result == 0)
+		result = rootfs_finish(rootfs, err);
+	rootfs_close(&rootfs);
+	if (result < 0)
+		return result;
+	microvm_close(launch);
+	return monitor_run(monitor, err);
+}
+
+static void microvm_release(struct launch *launch)
+{
+	struct launch_vm *vm = &launch->vm;
+
+	microvm_close(launch);
+	container_plan_free(&vm->guest);
+	free_pointer(&vm->kernel_name);
+	free_pointer(&vm->cmdline);
+}
+
+static int microvm_ask_signal(int connection, int signal, bool all, struct error *err)
+{
+	cleanup_free struct message *answer = xcalloc(1, sizeof(*answer));
+	uint32_t words[2] = { (uint32_t)signal, all };
+	int result = message_send(connection, LAUNCH_SIGNAL, words, sizeof(words), -1);
+
+	if (result == 0)
+		result = message_receive(connection, answer);
+	close_fd(&answer->fd);
+	if (result < 0)
+		return error_set(err, -result, "speak to the monitor");
+	if (answer->type == LAUNCH_FAILED) {
+		message_to_error(answer, err);
+		return err->code ? -err->code : -EIO;
+	}
+	return 0;
+}
+
+static int microvm_signal(const struct container *container, int signal, bool all, struct error *err)
+{
+	cleanup_fd int pidfd = container_pidfd(container);
+	cleanup_fd int connection = -EBADF;
+
+	if (pidfd < 0)
+		return error_set(err, -ESRCH, "container \"%s\" is not running: container not running", container->id);
+	/* Nothing of the guest is needed, or trusted, to end it. */
+	if (signal == SIGKILL) {
+		if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0)
+			return error_set(err, errno, "kill the monitor of container \"%s\"", container->id);
+		return 0;
+	}
+	connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
+	if (connection < 0)
+		return error_set(err, -connection, "speak to the monitor of container \"%s\"", container->id);
+	return microvm_ask_signal(connection, signal, all, err);
+}
+
+const struct isolation isolation_microvm = {
+	.name = "microvm",
+	.prepare = microvm_prepare,
+	.child = microvm_child,
+	.release = microvm_release,
+	.signal = microvm_signal,
+};

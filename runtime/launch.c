@@ -1,0 +1,524 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/launch.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "runtime/filter.h"
+#include "runtime/hooks.h"
+#include "runtime/isolation.h"
+#include "runtime/launch_child.h"
+#include "runtime/plan.h"
+#include "runtime/terminal.h"
+
+static char *timestamp(void)
+{
+	struct timespec now;
+	struct tm utc;
+	char text[64];
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)gmtime_r(&now.tv_sec, &utc);
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	return xprintf("%s.%09ldZ", text, now.tv_nsec);
+}
+
+static int launch_choose_isolation(struct launch *launch, struct error *err)
+{
+	const char *name = launch->options->isolation;
+
+	if (!name)
+		name = oci_annotation(launch->spec, "run.duet.isolation");
+	if (!name)
+		name = launch->spec->vm ? "microvm" : isolation_table[0]->name;
+	launch->isolation = isolation_find(name);
+	if (!launch->isolation)
+		return error_set(err, -EINVAL, "unknown isolation \"%s\": \"container\" and \"microvm\" are there", name);
+	return 0;
+}
+
+/* Everything that can be refused before anything is made. */
+static int launch_load(struct launch *launch, char **ret_bundle, struct error *err)
+{
+	cleanup_free char *bundle = realpath(launch->options->bundle, NULL);
+	cleanup_fd int bundle_fd = -EBADF;
+	struct stat status;
+	int result;
+
+	if (!bundle)
+		return error_set(err, errno, "bundle %s", launch->options->bundle);
+	bundle_fd = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (bundle_fd < 0)
+		return error_set(err, errno, "open bundle %s", bundle);
+	result = oci_spec_load(&launch->spec, bundle_fd, CONTAINER_CONFIG_FILE, err);
+	if (result < 0)
+		return result;
+	result = launch_choose_isolation(launch, err);
+	if (result < 0)
+		return result;
+	result = plan_container(launch->spec, bundle, &launch->plan, err);
+	if (result < 0)
+		return result;
+	result = plan_process(launch->spec, launch->spec->process, &launch->process, err);
+	if (result < 0)
+		return result;
+	launch->plan.rootfs.no_pivot = launch->options->no_pivot;
+	launch->process.new_keyring = !launch->options->no_new_keyring;
+	launch->process.keyring_name = xprintf("_ses.%s", launch->options->id);
+	launch->process.preserve_fds = launch->options->preserve_fds;
+	if (stat(launch->plan.rootfs.root, &status) < 0)
+		return error_set(err, errno, "config.json: root.path: %s", launch->plan.rootfs.root);
+	if (!S_ISDIR(status.st_mode))
+		return error_set(err, ENOTDIR, "config.json: root.path: %s", launch->plan.rootfs.root);
+	*ret_bundle = take_pointer(&bundle);
+	return 0;
+}
+
+static void launch_fill_record(struct launch *launch, char *bundle)
+{
+	struct container_record *record = &launch->container->record;
+	const struct oci_spec *spec = launch->spec;
+
+	record->oci_version = xstrdup(spec->version);
+	record->bundle = bundle;
+	record->rootfs = xstrdup(launch->plan.rootfs.root);
+	record->isolation = xstrdup(launch->isolation->name);
+	record->created = timestamp();
+	record->owner = getuid();
+	record->annotations = xcalloc(spec->annotation_count, sizeof(*record->annotations));
+	record->annotation_count = spec->annotation_count;
+	for (size_t i = 0; i < spec->annotation_count; i++) {
+		record->annotations[i].key = xstrdup(spec->annotations[i].key);
+		record->annotations[i].value = xstrdup(spec->annotations[i].value);
+	}
+}
+
+/* Hooks at deletion and a later exec need the configuration as it was now. */
+static int launch_keep_config(struct launch *launch, struct error *err)
+{
+	cleanup_fd int bundle_fd = open(launch->container->record.bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_strbuf struct strbuf config = STRBUF_INIT;
+	int result = bundle_fd < 0 ? -errno : file_read(bundle_fd, CONTAINER_CONFIG_FILE, 16U << 20, &config);
+
+	if (result >= 0)
+		result = file_replace(launch->container->directory_fd, CONTAINER_CONFIG_FILE, config.data, config.length, 0600);
+	if (result < 0)
+		return error_set(err, -result, "keep a copy of config.json in %s", launch->container->path);
+	return 0;
+}
+
+static int launch_make_cgroup(struct launch *launch, struct error *err)
+{
+	const struct namespaces_plan *namespaces = &launch->plan.namespaces;
+	struct cgroup_request request = {
+		.manager = launch->options->cgroups_disabled ? CGROUP_MANAGER_DISABLED : CGROUP_MANAGER_CGROUPFS,
+		.path = launch->spec->cgroups_path,
+		.id = launch->options->id,
+		.resources = launch->spec->resources,
+		.delegate = namespaces->unshare & CLONE_NEWUSER,
+		.owner_uid = namespaces->uid_mapping_count ? namespaces->uid_mappings[0].host_id : 0,
+		.owner_gid = namespaces->gid_mapping_count ? namespaces->gid_mappings[0].host_id : 0,
+	};
+	cleanup_cgroup_host struct cgroup_host *host = NULL;
+	int result = cgroup_host_open(&host, err);
+
+	if (result == 0)
+		result = cgroup_create(host, &request, &launch->cgroup, err);
+	if (result == 0)
+		result = cgroup_join_open(launch->cgroup, NULL, true, &launch->join, err);
+	if (result < 0)
+		return result;
+	launch->container->record.cgroup = cgroup_save(launch->cgroup);
+	return container_save(launch->container, err);
+}
+
+/* A process enters new pid and time namespaces, or joins existing ones, only as a child: the runtime goes there for the moment of the clone. */
+static int launch_enter_for_children(struct launch *launch, int own[2], struct error *err)
+{
+	const struct namespaces_plan *plan = &launch->plan.namespaces;
+	bool time = (plan->unshare & CLONE_NEWTIME) || launch->namespace_fds[NAMESPACE_TIME] >= 0;
+	int result = 0;
+
+	own[0] = own[1] = -EBADF;
+	if (launch->namespace_fds[NAMESPACE_PID] >= 0)
+		own[0] = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (time)
+		own[1] = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
+	if (plan->unshare & CLONE_NEWTIME) {
+		if (unshare(CLONE_NEWTIME) < 0)
+			return error_set(err, errno, "make a time namespace");
+		result = namespaces_write_time_offsets(plan, err);
+	}
+	if (result < 0)
+		return result;
+	return namespaces_join(launch->namespace_fds, CLONE_NEWPID | CLONE_NEWTIME, err);
+}
+
+static void launch_return_from_children(int own[2])
+{
+	if (own[0] >= 0 && setns(own[0], CLONE_NEWPID) < 0)
+		log_warning("return to the own pid namespace: %s", strerror(errno));
+	if (own[1] >= 0 && setns(own[1], CLONE_NEWTIME) < 0)
+		log_warning("return to the own time namespace: %s", strerror(errno));
+	close_fd(&own[0]);
+	close_fd(&own[1]);
+}
+
+static int launch_clone(struct launch *launch, struct error *err)
+{
+	/* cgroup: after the v1 groups were joined, or its root would be the runtime's own group. User namespaces that are joined: see launch_child.c. */
+	uint64_t later = CLONE_NEWCGROUP | CLONE_NEWTIME;
+	bool joins_user = launch->namespace_fds[NAMESPACE_USER] >= 0;
+	struct clone_args arguments = { .exit_signal = SIGCHLD };
+	int cgroup_fd = launch->join.clone_into_fd;
+	cleanup_fd int theirs = -EBADF;
+	int sockets[2], own[2], saved;
+	int result = message_pair(sockets, err);
+
+	if (result < 0)
+		return result;
+	launch->socket = sockets[0];
+	theirs = sockets[1];
+	result = launch_enter_for_children(launch, own, err);
+	if (result < 0) {
+		launch_return_from_children(own);
+		return result;
+	}
+	arguments.flags = CLONE_PIDFD | (joins_user ? 0 : launch->plan.namespaces.unshare & ~later);
+	arguments.pidfd = (uintptr_t)&launch->pidfd;
+	if (cgroup_fd >= 0) {
+		arguments.flags |= CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint64_t)cgroup_fd;
+	}
+	launch->pid = sys_clone3(&arguments);
+	if (launch->pid == 0) {
+		close_fd(&launch->socket);
+		launch->socket = take_fd(&theirs);
+		launch_child(launch);
+	}
+	saved = errno;
+	launch_return_from_children(own);
+	if (launch->pid < 0)
+		return error_set(err, saved, "clone the container's process");
+	return 0;
+}
+
+/* Booting a guest takes its time: a person who presses Ctrl-C meanwhile is heard. Other signals find no process yet and go. */
+static int launch_listen(struct launch *launch, struct error *err)
+{
+	struct pollfd sources[] = { { .fd = launch->socket, .events = POLLIN }, { .fd = launch->options->signal_fd, .events = POLLIN } };
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		if (poll(sources, ARRAY_SIZE(sources), -1) < 0 && errno != EINTR)
+			return error_set(err, errno, "wait for the container's process");
+		if (sources[1].revents && read(sources[1].fd, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
+			(info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP || info.ssi_signo == SIGQUIT))
+			return error_set_exit(err, 128 + (int)info.ssi_signo, -EINTR, "interrupted by SIG%s before the container was made",
+				sigabbrev_np((int)info.ssi_signo));
+		if (sources[0].revents)
+			return 0;
+	}
+}
+
+/* What the child says next; FAILED becomes the error. */
+static int launch_receive(struct launch *launch, struct message *message, struct error *err)
+{
+	int status, result = launch_listen(launch, err);
+
+	if (result < 0)
+		return result;
+	result = message_receive(launch->socket, message);
+
+	if (result == -EPIPE) {
+		if (launch->pid > 0 && waitpid(launch->pid, &status, WNOHANG | __WALL) == launch->pid) {
+			launch->pid = 0;
+			if (WIFSIGNALED(status))
+				return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s",
+					WTERMSIG(status), strsignal(WTERMSIG(status)),
+					WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
+		}
+		return error_set(err, -EIO, "the container's process ended while it was being set up");
+	}
+	if (result < 0)
+		return error_set(err, -result, "hear from the container's process");
+	if (message->type == LAUNCH_FAILED) {
+		message_to_error(message, err);
+		return err->code ? -err->code : -EIO;
+	}
+	return 0;
+}
+
+static int launch_tell(struct launch *launch, enum launch_message type, struct error *err)
+{
+	struct message *answer;
+	int result = message_send(launch->socket, type, NULL, 0, -1);
+
+	if (result == 0)
+		return 0;
+	/* It has ended: its last word is the better error. */
+	answer = xcalloc(1, sizeof(*answer));
+	if (launch_receive(launch, answer, err) == 0)
+		error_set(err, -result, "speak to the container's process");
+	close_fd(&answer->fd);
+	free(answer);
+	return -EIO;
+}
+
+static int launch_run_hooks(struct launch *launch, struct error *err)
+{
+	static const enum oci_hook_kind kinds[] = { OCI_HOOK_PRESTART, OCI_HOOK_CREATE_RUNTIME };
+	int result = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && result == 0; i++) {
+		struct oci_state state;
+
+		if (!launch->spec->hooks[kinds[i]].count)
+			continue;
+		state = container_state(launch->container, OCI_STATUS_CREATING);
+		result = hooks_run(launch->spec, kinds[i], &state, err);
+	}
+	return result;
+}
+
+static int launch_take_terminal(struct launch *launch, struct message *message, struct error *err)
+{
+	launch->terminal_fd = take_fd(&message->fd);
+	if (launch->terminal_fd < 0)
+		return error_set(err, -EPROTO, "the container's process sent no terminal");
+	if (!launch->options->console_socket)
+		return 0;
+	return terminal_send(launch->options->console_socket, launch->terminal_fd, err);
+}
+
+/* Answers the child until it is prepared. */
+static int launch_converse(struct launch *launch, struct message *message, struct error *err)
+{
+	for (;;) {
+		int result = launch_receive(launch, message, err);
+
+		if (result < 0)
+			return result;
+		switch (message->type) {
+		case LAUNCH_PID:
+			result = launch_adopt(launch, message, err);
+			break;
+		case LAUNCH_MOUNTED:
+			result = launch_run_hooks(launch, err);
+			if (result == 0)
+				result = launch_tell(launch, LAUNCH_HOOKS_DONE, err);
+			break;
+		case LAUNCH_TERMINAL:
+			result = launch_take_terminal(launch, message, err);
+			break;
+		case LAUNCH_PREPARED:
+			return 0;
+		default:
+			result = error_set(err, -EPROTO, "the container's process said something unknown (%u)", message->type);
+		}
+		close_fd(&message->fd);
+		if (result < 0)
+			return result;
+	}
+}
+
+static int launch_note_pid(struct launch *launch, struct error *err)
+{
+	launch->container->record.pid = launch->pid;
+	launch->container->record.pid_start_ticks = process_start_ticks(launch->pid);
+	return container_save(launch->container, err);
+}
+
+static int launch_child_up(struct launch *launch, struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	int result = launch_clone(launch, err);
+
+	if (result < 0)
+		return result;
+	result = launch_note_pid(launch, err);
+	if (result < 0)
+		return result;
+	if ((launch->plan.namespaces.unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0) {
+		bool setgroups_denied = false;
+
+		result = namespaces_write_id_maps(&launch->plan.namespaces, launch->pid, &setgroups_denied, err);
+		if (result < 0)
+			return result;
+	}
+	result = launch_move_network_devices(launch, err);
+	if (result == 0 && launch->process.limits_applied)
+		result = process_limit(&launch->process, launch->pid, err);
+	if (result == 0)
+		result = launch_tell(launch, LAUNCH_GO, err);
+	if (result == 0)
+		result = launch_converse(launch, message, err);
+	return result;
+}
+
+static int launch_write_pid_file(const struct launch *launch, struct error *err)
+{
+	cleanup_free char *text = xprintf("%d", (int)launch->pid);
+	int result = file_replace(AT_FDCWD, launch->options->pid_file, text, strlen(text), 0644);
+
+	if (result < 0)
+		return error_set(err, -result, "write the pid file %s", launch->options->pid_file);
+	return 0;
+}
+
+static int launch_make(struct launch *launch, char *bundle, struct error *err)
+{
+	int result = container_make(launch->options->root, launch->options->id, &launch->container, err);
+
+	if (result < 0) {
+		free(bundle);
+		return result;
+	}
+	launch_fill_record(launch, bundle);
+	result = launch_keep_config(launch, err);
+	if (result == 0)
+		result = launch->isolation->prepare(launch, err);
+	if (result == 0)
+		result = namespaces_open(&launch->plan.namespaces, launch->namespace_fds, err);
+	if (result == 0)
+		result = filter_compile(launch, err);
+	if (result == 0)
+		result = launch_make_cgroup(launch, err);
+	if (result == 0)
+		result = launch_child_up(launch, err);
+	if (result == 0 && launch->options->pid_file)
+		result = launch_write_pid_file(launch, err);
+	if (result < 0)
+		launch_abort(launch);
+	return result;
+}
+
+int launch_create(const struct launch_options *options, struct launch **ret, struct error *err)
+{
+	cleanup_launch struct launch *launch = xcalloc(1, sizeof(*launch));
+	char *bundle = NULL;
+	int result;
+
+	launch->options = options;
+	launch->socket = launch->listener_fd = launch->pidfd = launch->terminal_fd = -EBADF;
+	launch->join.clone_into_fd = -EBADF;
+	launch->vm.kvm_fd = launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
+	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
+		launch->namespace_fds[kind] = -EBADF;
+	result = container_id_check(options->id, err);
+	if (result == 0)
+		result = launch_load(launch, &bundle, err);
+	if (result == 0)
+		result = terminal_check(launch, err);
+	if (result < 0) {
+		free(bundle);
+		return result;
+	}
+	result = launch_make(launch, bundle, err);
+	if (result < 0)
+		return result;
+	*ret = take_pointer(&launch);
+	return 0;
+}
+
+static int launch_poststart(struct launch *launch, struct error *err)
+{
+	struct oci_state state;
+
+	if (!launch->spec->hooks[OCI_HOOK_POSTSTART].count)
+		return 0;
+	state = container_state(launch->container, OCI_STATUS_RUNNING);
+	return hooks_run(launch->spec, OCI_HOOK_POSTSTART, &state, err);
+}
+
+int launch_start(struct launch *launch, struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	int result;
+
+	launch->container->record.started = true;
+	result = container_save(launch->container, err);
+	if (result == 0)
+		result = launch_tell(launch, LAUNCH_START, err);
+	if (result < 0)
+		return result;
+	result = message_receive(launch->socket, message);
+	if (result == 0 && message->type == LAUNCH_FAILED) {
+		message_to_error(message, err);
+		return err->code ? -err->code : -EIO;
+	}
+	/* A closed socket is a container's execve(2); that it may also be its death will be seen by who waits for it. */
+	if (result < 0 && result != -EPIPE)
+		return error_set(err, -result, "hear from the container's process");
+	return launch_poststart(launch, err);
+}
+
+int launch_accept(struct launch *launch, struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	int result = container_save(launch->container, err);
+
+	if (result == 0)
+		result = launch_tell(launch, LAUNCH_ACCEPTED, err);
+	/* Until it has said so the child dies with its parent. */
+	if (result == 0)
+		result = launch_receive(launch, message, err);
+	if (result < 0)
+		return result;
+	close_fd(&message->fd);
+	return message->type == LAUNCH_DONE ? 0 : error_set(err, -EPROTO, "the container's process said something unexpected");
+}
+
+void launch_abort(struct launch *launch)
+{
+	struct error err;
+
+	if (launch->pid > 0) {
+		(void)kill(launch->pid, SIGKILL);
+		while (waitpid(launch->pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+		launch->pid = 0;
+	}
+	if (launch->cgroup && cgroup_delete(launch->cgroup, CGROUP_DELETE_TIMEOUT_MS, &err) < 0)
+		log_warning("%s", err.message);
+	if (launch->options->pid_file)
+		(void)unlink(launch->options->pid_file);
+	if (launch->container && container_remove(launch->container, &err) < 0)
+		log_warning("%s", err.message);
+}
+
+void launch_free(struct launch **location)
+{
+	struct launch *launch = *location;
+
+	if (!launch)
+		return;
+	if (launch->isolation && launch->isolation->release)
+		launch->isolation->release(launch);
+	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
+		close_fd(&launch->namespace_fds[kind]);
+	close_fd(&launch->socket);
+	close_fd(&launch->listener_fd);
+	close_fd(&launch->pidfd);
+	close_fd(&launch->terminal_fd);
+	cgroup_join_close(&launch->join);
+	cgroup_close(&launch->cgroup);
+	container_plan_free(&launch->plan);
+	process_plan_free(&launch->process);
+	oci_spec_free(launch->spec);
+	container_close(&launch->container);
+	free(launch);
+	*location = NULL;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The making of a container: what the runtime does, what its one child does, and what they say to each other.
+ *
+ *   runtime                                     child
+ *   state directory, cgroup
+ *   clone3 ------------------------------------> waits
+ *   id maps, network devices;  GO -------------> joins cgroups and namespaces, mounts
+ *   prestart, createRuntime <----------- MOUNTED
+ *   HOOKS_DONE --------------------------------> createContainer hooks, pivot_root, credentials …
+ *   terminal <--------------------- TERMINAL(fd)
+ *   writes the record <---------------- PREPARED (the executable was found; a guest has booted)
+ *   START, or ACCEPTED and later a `start` ----> startContainer hooks, execve
+ *   closed socket, or STARTED <----------------- (a container's socket closes by execve; a monitor says so)
+ *
+ * At any point the child may answer FAILED with a struct error, and ends.
+ */
+#ifndef DUET_RUNTIME_LAUNCH_H
+#define DUET_RUNTIME_LAUNCH_H
+
+#include "base/message.h"
+#include "cgroups/cgroup.h"
+#include "ns/container_plan.h"
+#include "ns/namespaces.h"
+#include "oci/spec.h"
+#include "process/process_plan.h"
+#include "runtime/container.h"
+
+enum launch_message {
+	LAUNCH_PID = 1,    /* i32: the process behind a joined user namespace, made by the child with CLONE_PARENT */
+	LAUNCH_GO,
+	LAUNCH_MOUNTED,
+	LAUNCH_HOOKS_DONE,
+	LAUNCH_TERMINAL,   /* with the pty's master */
+	LAUNCH_PREPARED,
+	LAUNCH_ACCEPTED,   /* answered by DONE: from then on the child lives on its own */
+	LAUNCH_START,      /* also over the control socket */
+	LAUNCH_STARTED,
+	LAUNCH_SIGNAL,     /* control socket: u32 signal, u32 all */
+	LAUNCH_DONE,       /* answer: it was done */
+	LAUNCH_FAILED,     /* struct error */
+};
+
+struct isolation;
+
+/* How long the processes of a cgroup that were killed may take to be gone. */
+#define CGROUP_DELETE_TIMEOUT_MS 10000
+
+/* What the caller wants; strings stay the caller's. */
+struct launch_options {
+	const char *root;      /* state root */
+	const char *id;
+	const char *bundle;
+	const char *isolation; /* NULL: from the bundle, else the default */
+	const char *pid_file, *console_socket;
+	const char *guest_kernel; /* NULL: duet's own */
+	bool vm_console;          /* the guest kernel's messages to standard error */
+	bool no_pivot, no_new_keyring;
+	bool foreground;       /* `run` without --detach: START comes over the launch's own socket and the caller waits */
+	bool cgroups_disabled;
+	uint32_t preserve_fds;
+	int signal_fd; /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */
+};
+
+/* Of a micro-VM only: what isolation_microvm.c opened and decided. */
+struct launch_vm {
+	int kvm_fd, kernel_fd, initrd_fd, proc_fd;
+	char *kernel_name, *cmdline;
+	uint64_t memory_bytes;
+	unsigned vcpus;
+	bool console;
+	struct container_plan guest; /* what the guest's init applies; launch.plan is what the host's jail does */
+};
+
+struct launch {
+	const struct launch_options *options;
+	const struct isolation *isolation;
+	struct container *container;
+	struct oci_spec *spec;
+	struct container_plan plan;
+	struct process_plan process;
+	struct cgroup *cgroup;
+	struct cgroup_join join;
+	struct launch_vm vm;
+	int socket;      /* this side's end of the pair */
+	int listener_fd; /* control socket; -EBADF where there is none */
+	int namespace_fds[NAMESPACE_KINDS];
+	pid_t pid;       /* of the child, in the runtime */
+	int pidfd;
+	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
+};
+
+/* ---- the runtime's side ---- */
+
+/* Makes the container up to PREPARED and records it. On failure nothing is left behind. */
+int launch_create(const struct launch_options *options, struct launch **launch, struct error *err);
+/* Foreground: sends START and waits for its outcome; records it; runs the poststart hooks. */
+int launch_start(struct launch *launch, struct error *err);
+/* Detached: lets the child wait on the control socket. */
+int launch_accept(struct launch *launch, struct error *err);
+/* Kills and reaps the child and takes everything back. */
+void launch_abort(struct launch *launch);
+void launch_free(struct launch **launch);
+#define cleanup_launch cleanup(launch_free)
+
+/* ---- the child's side, for the isolations ---- */
+
+/* MOUNTED, then waits for the runtime's hooks, then runs the createContainer hooks. */
+int launch_child_mounted(struct launch *launch, struct error *err);
+int launch_child_terminal(struct launch *launch, int master, struct error *err);
+/* PREPARED, and waits until the runtime has recorded the container. Returns 1 when START came with it, 0 when it will come over the control socket. */
+int launch_child_prepared(struct launch *launch, struct error *err);
+/* Waits for START on the control socket and returns the connection to answer on. */
+int launch_child_wait_start(struct launch *launch, struct error *err);
+int launch_child_hooks(struct launch *launch, enum oci_hook_kind kind, enum oci_status status, struct error *err);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/launch_child.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/sys.h"
+#include "ns/network.h"
+#include "runtime/hooks.h"
+#include "runtime/isolation.h"
+
+static int child_expect(struct launch *launch, enum launch_message type, struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	int result = message_receive(launch->socket, message);
+
+	close_fd(&message->fd);
+	if (result < 0)
+		return error_set(err, -result, "hear from the runtime");
+	if (message->type != type)
+		return error_set(err, -EPROTO, "the runtime said something unexpected (%u)", message->type);
+	return 0;
+}
+
+static int child_say(struct launch *launch, enum launch_message type, struct error *err)
+{
+	int result = message_send(launch->socket, type, NULL, 0, -1);
+
+	return result < 0 ? error_set(err, -result, "speak to the runtime") : 0;
+}
+
+int launch_child_mounted(struct launch *launch, struct error *err)
+{
+	int result = child_say(launch, LAUNCH_MOUNTED, err);
+
+	if (result == 0)
+		result = child_expect(launch, LAUNCH_HOOKS_DONE, err);
+	if (result == 0)
+		result = launch_child_hooks(launch, OCI_HOOK_CREATE_CONTAINER, OCI_STATUS_CREATING, err);
+	return result;
+}
+
+int launch_child_terminal(struct launch *launch, int master, struct error *err)
+{
+	int result = message_send(launch->socket, LAUNCH_TERMINAL, NULL, 0, master);
+
+	return result < 0 ? error_set(err, -result, "hand the terminal to the runtime") : 0;
+}
+
+int launch_child_prepared(struct launch *launch, struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	int result = child_say(launch, LAUNCH_PREPARED, err);
+
+	if (result < 0)
+		return result;
+	result = message_receive(launch->socket, message);
+	if (result < 0)
+		return error_set(err, -result, "hear from the runtime");
+	close_fd(&message->fd);
+	if (message->type != LAUNCH_ACCEPTED && message->type != LAUNCH_START)
+		return error_set(err, -EPROTO, "the runtime said something unexpected (%u)", message->type);
+	/* Known to the state directory from now on: it may outlive the command that made it. */
+	(void)prctl(PR_SET_PDEATHSIG, 0);
+	if (message->type == LAUNCH_START)
+		return 1;
+	result = child_say(launch, LAUNCH_DONE, err);
+	close_fd(&launch->socket);
+	return result;
+}
+
+int launch_child_wait_start(struct launch *launch, struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+
+	for (;;) {
+		cleanup_fd int connection = accept4(launch->listener_fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (connection < 0) {
+			if (errno == EINTR || errno == ECONNABORTED)
+				continue;
+			return error_set(err, errno, "wait for start");
+		}
+		/* A connection without a word is a look at whether this still listens. */
+		if (message_receive(connection, message) < 0)
+			continue;
+		close_fd(&message->fd);
+		if (message->type == LAUNCH_START)
+			return take_fd(&connection);
+	}
+}
+
+int launch_child_hooks(struct launch *launch, enum oci_hook_kind kind, enum oci_status status, struct error *err)
+{
+	struct oci_state state;
+
+	if (!launch->spec->hooks[kind].count)
+		return 0;
+	state = container_state(launch->container, status);
+	return hooks_run(launch->spec, kind, &state, err);
+}
+
+/* The user namespace decides what the ids 0 mean: become its root before anything is made. */
+static int child_become_root(const struct launch *launch, struct error *err)
+{
+	const struct namespaces_plan *plan = &launch->plan.namespaces;
+
+	if (!(plan->unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0)
+		return 0;
+	/* EPERM: setgroups is denied in a namespace whose maps an unprivileged user wrote; the groups stay what they are. */
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		return error_set(err, errno, "clear the groups in the user namespace");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_set(err, errno, "become root of the user namespace (is the id 0 mapped?)");
+	/* Changing ids cleared it, and without it /proc/self belongs to the host's root. */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_set(err, errno, "own /proc/self in the user namespace");
+	return 0;
+}
+
+static int child_enter(struct launch *launch, struct error *err)
+{
+	const struct namespaces_plan *plan = &launch->plan.namespaces;
+	uint64_t joined = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWNS;
+	int result = 0;
+
+	if (launch->process.cpu_affinity_initial)
+		result = process_set_cpu_affinity(launch->process.cpu_affinity_initial, err);
+	if (result == 0)
+		result = cgroup_join_self(&launch->join, err);
+	if (result == 0)
+		result = namespaces_join(launch->namespace_fds, joined, err);
+	if (result == 0 && (plan->unshare & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		result = error_set(err, errno, "make a cgroup namespace");
+	if (result == 0)
+		result = child_become_root(launch, err);
+	return result;
+}
+
+/*
+ * New namespaces have to belong to the joined user namespace, and the runtime itself must not go there (it would lose the host's files): a
+ * second clone, from inside, with the runtime as the parent of both.
+ */
+static int child_behind_user_namespace(struct launch *launch, struct error *err)
+{
+	uint64_t later = CLONE_NEWCGROUP | CLONE_NEWTIME;
+	struct clone_args arguments = { .flags = (launch->plan.namespaces.unshare & ~later) | CLONE_PARENT };
+	int32_t pid;
+
+	if (namespaces_join(launch->namespace_fds, CLONE_NEWUSER, err) < 0)
+		return -err->code;
+	pid = sys_clone3(&arguments);
+	if (pid < 0)
+		return error_set(err, errno, "clone inside the joined user namespace");
+	if (pid == 0)
+		return 0;
+	(void)message_send(launch->socket, LAUNCH_PID, &pid, sizeof(pid), -1);
+	_exit(0);
+}
+
+static int child_main(struct launch *launch, struct error *err)
+{
+	int result;
+
+	/* With the descriptor goes this process's share of the lock. */
+	close_fd(&launch->container->directory_fd);
+	close_fd(&launch->container->root_fd);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_set(err, errno, "ask to end with the runtime");
+	if (launch->namespace_fds[NAMESPACE_USER] >= 0) {
+		result = child_behind_user_namespace(launch, err);
+		if (result < 0)
+			return result;
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	}
+	result = child_expect(launch, LAUNCH_GO, err);
+	if (result == 0)
+		result = child_enter(launch, err);
+	if (result == 0)
+		result = launch->isolation->child(launch, err);
+	return result;
+}
+
+void launch_child(struct launch *launch)
+{
+	struct error err = { 0 };
+
+	(void)child_main(launch, &err);
+	(void)message_send_error(launch->socket, LAUNCH_FAILED, &err);
+	_exit(err.exit_status ? err.exit_status : 1);
+}
+
+int launch_adopt(struct launch *launch, const struct message *message, struct error *err)
+{
+	int32_t pid;
+
+	if (launch->namespace_fds[NAMESPACE_USER] < 0 || message->length != sizeof(pid))
+		return error_set(err, -EPROTO, "the container's process said something unexpected");
+	memcpy(&pid, message->data, sizeof(pid));
+	while (waitpid(launch->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	launch->pid = pid;
+	close_fd(&launch->pidfd);
+	launch->pidfd = pidfd_open(pid, 0);
+	if (launch->pidfd < 0)
+		return error_set(err, errno, "open the container's process %d", pid);
+	launch->container->record.pid = pid;
+	launch->container->record.pid_start_ticks = process_start_ticks(pid);
+	return container_save(launch->container, err);
+}
+
+int launch_move_network_devices(struct launch *launch, struct error *err)
+{
+	for (size_t i = 0; i < launch->spec->network_device_count; i++) {
+		const struct oci_network_device *device = &launch->spec->network_devices[i];
+		const char *name = device->container_name ? device->container_name : device->host_name;
+		int result = network_move_device(device->host_name, name, launch->pid, err);
+
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/lifecycle.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "runtime/hooks.h"
+#include "runtime/isolation.h"
+
+#define KILL_WAIT_MS 10000
+
+int lifecycle_create(const struct launch_options *options, struct error *err)
+{
+	cleanup_launch struct launch *launch = NULL;
+	int result = launch_create(options, &launch, err);
+
+	if (result < 0)
+		return result;
+	result = launch_accept(launch, err);
+	if (result < 0)
+		launch_abort(launch);
+	return result;
+}
+
+/* The configuration that was kept when the container was created; NULL when it is damaged, which must not stand in the way of deleting. */
+static struct oci_spec *kept_spec(const struct container *container)
+{
+	struct oci_spec *spec = NULL;
+	struct error err;
+
+	if (oci_spec_load(&spec, container->directory_fd, CONTAINER_CONFIG_FILE, &err) < 0)
+		log_warning("container \"%s\": %s", container->id, err.message);
+	return spec;
+}
+
+static int start_ask(struct container *container, struct error *err)
+{
+	cleanup_free struct message *answer = xcalloc(1, sizeof(*answer));
+	cleanup_fd int connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
+	int result;
+
+	if (connection < 0)
+		return error_set(err, -connection, "speak to container \"%s\"", container->id);
+	result = message_send(connection, LAUNCH_START, NULL, 0, -1);
+	if (result == 0)
+		result = message_receive(connection, answer);
+	close_fd(&answer->fd);
+	if (result == 0 && answer->type == LAUNCH_FAILED) {
+		message_to_error(answer, err);
+		return err->code ? -err->code : -EIO;
+	}
+	/* A container's execve(2) closes the connection; a monitor answers. */
+	if (result < 0 && result != -EPIPE)
+		return error_set(err, -result, "hear from container \"%s\"", container->id);
+	return 0;
+}
+
+int lifecycle_start(const char *root, const char *id, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	cleanup_oci_spec struct oci_spec *spec = NULL;
+	struct oci_state state;
+	enum oci_status status;
+	int result = container_open(root, id, NULL, &container, err);
+
+	if (result < 0)
+		return result;
+	status = container_status(container);
+	if (status != OCI_STATUS_CREATED)
+		return error_set(err, -EINVAL, "cannot start container \"%s\": it is %s, not created", id, oci_status_name(status));
+	result = start_ask(container, err);
+	if (result < 0)
+		return result;
+	container->record.started = true;
+	(void)unlinkat(container->directory_fd, strcmp(container->record.isolation, "container") == 0 ? CONTAINER_CONTROL_FILE : "", 0);
+	result = container_save(container, err);
+	if (result < 0)
+		return result;
+	spec = kept_spec(container);
+	if (!spec || !spec->hooks[OCI_HOOK_POSTSTART].count)
+		return 0;
+	state = container_state(container, OCI_STATUS_RUNNING);
+	return hooks_run(spec, OCI_HOOK_POSTSTART, &state, err);
+}
+
+int lifecycle_kill(const char *root, const char *id, int signal, bool all, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	const struct isolation *isolation;
+	enum oci_status status;
+	int result = container_open(root, id, NULL, &container, err);
+
+	if (result < 0)
+		return result;
+	isolation = isolation_find(container->record.isolation);
+	if (!isolation)
+		return error_set(err, -EBADMSG, "container \"%s\" has the unknown isolation \"%s\"", id, container->record.isolation);
+	status = container_status(container);
+	/* Engines kill every process of a container that has ended, to be sure. */
+	if (status == OCI_STATUS_STOPPED && all)
+		return 0;
+	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
+		return error_set(err, -ESRCH, "cannot kill container \"%s\": container not running", id);
+	return isolation->signal(container, signal, all, err);
+}
+
+static int container_cgroup(const struct container *container, struct cgroup **cgroup, struct error *err)
+{
+	*cgroup = NULL;
+	return container->record.cgroup ? cgroup_load(container->record.cgroup, cgroup, err) : 0;
+}
+
+int lifecycle_cleanup(struct container *container, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cgroup = NULL;
+	struct oci_spec *spec;
+	int result = container_cgroup(container, &cgroup, err);
+
+	if (result == 0 && cgroup)
+		result = cgroup_kill_all(cgroup, SIGKILL, err);
+	if (result == 0 && cgroup)
+		result = cgroup_delete(cgroup, CGROUP_DELETE_TIMEOUT_MS, err);
+	if (result < 0)
+		return result;
+	spec = kept_spec(container);
+	if (spec && spec->hooks[OCI_HOOK_POSTSTOP].count) {
+		struct oci_state state;
+
+		state = container_state(container, OCI_STATUS_STOPPED);
+		hooks_run_all(spec, OCI_HOOK_POSTSTOP, &state);
+	}
+	oci_spec_free(spec);
+	return container_remove(container, err);
+}
+
+static int kill_and_wait(struct container *container, struct error *err)
+{
+	cleanup_fd int pidfd = container_pidfd(container);
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+	cleanup_cgroup struct cgroup *cgroup = NULL;
+	int ready;
+
+	if (pidfd < 0)
+		return 0;
+	/* A process that is frozen by a v1 cgroup does not even die of SIGKILL. */
+	if (container_cgroup(container, &cgroup, NULL) == 0 && cgroup)
+		(void)cgroup_thaw(cgroup, NULL);
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_set(err, errno, "kill container \"%s\"", container->id);
+	do {
+		ready = poll(&ended, 1, KILL_WAIT_MS);
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return error_set(err, -ETIMEDOUT, "container \"%s\": process %d did not end within %d s of SIGKILL", container->id,
+			(int)container->record.pid, KILL_WAIT_MS / 1000);
+	return 0;
+}
+
+int lifecycle_delete(const char *root, const char *id, bool force, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	bool damaged = false;
+	int result = container_open(root, id, force ? &damaged : NULL, &container, err);
+	enum oci_status status;
+
+	if (result == -ENOENT && force)
+		return 0;
+	if (result < 0)
+		return result;
+	if (damaged)
+		return container_remove(container, err);
+	status = container_status(container);
+	if (status != OCI_STATUS_STOPPED && !force && !(status == OCI_STATUS_CREATING))
+		return error_set(err, -EBUSY, "cannot delete container \"%s\" that is not stopped: it is %s", id, oci_status_name(status));
+	result = kill_and_wait(container, err);
+	if (result < 0)
+		return result;
+	return lifecycle_cleanup(container, err);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/microvm_plan.h"
+
+#include <linux/sched.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "microvm/guest_protocol.h"
+#include "microvm/vm.h"
+
+#define MEBIBYTE            (1ULL << 20)
+#define MEMORY_DEFAULT      (256 * MEBIBYTE)
+/* The monitor itself, KVM's page tables, the descriptors and inodes of the share; measured well below. */
+#define MEMORY_OVERHEAD     (24 * MEBIBYTE)
+
+/* Device numbers that every Linux has without hardware behind them: the guest's own kernel serves them. */
+static const struct {
+	char type;
+	uint32_t major, minor;
+} guest_devices[] = {
+	{ 'c', 1, 3 }, { 'c', 1, 5 }, { 'c', 1, 7 }, { 'c', 1, 8 }, { 'c', 1, 9 }, { 'c', 1, 11 }, { 'c', 5, 0 },
+	{ 'c', 5, 1 }, { 'c', 5, 2 }, { 'c', 10, 229 }, { 'c', 10, 200 },
+};
+
+static int refuse_namespaces(const struct oci_spec *spec, struct error *err)
+{
+	bool own[NAMESPACE_KINDS] = { false };
+	static const enum namespace_kind needed[] = { NAMESPACE_PID, NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_NETWORK, NAMESPACE_MOUNT };
+
+	for (size_t i = 0; i < spec->namespace_count; i++) {
+		const struct oci_namespace *namespace = &spec->namespaces[i];
+
+		own[namespace->kind] = true;
+		if (namespace->path && namespace->kind != NAMESPACE_NETWORK)
+			return error_set(err, -EINVAL, "config.json: linux.namespaces[%zu].path: a micro-VM cannot join the host's %s namespace", i,
+				namespace_table[namespace->kind].name);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		if (!own[needed[i]])
+			return error_set(err, -EINVAL,
+				"config.json: linux.namespaces: a micro-VM cannot share the host's %s namespace (add an entry of that type)",
+				namespace_table[needed[i]].name);
+	}
+	return 0;
+}
+
+static int refuse_devices(const struct rootfs_plan *plan, struct error *err)
+{
+	for (uint32_t i = 0; i < plan->device_count; i++) {
+		const struct device_plan *device = &plan->devices[i];
+		bool known = device->type == 'p';
+
+		for (size_t j = 0; j < ARRAY_SIZE(guest_devices) && !known; j++)
+			known = device->type == guest_devices[j].type && device->major == guest_devices[j].major &&
+				device->minor == guest_devices[j].minor;
+		if (!known)
+			return error_set(err, -EINVAL, "config.json: linux.devices[%u]: a micro-VM cannot have the host's device %s (%c %u:%u)", i,
+				device->path, device->type, device->major, device->minor);
+	}
+	return 0;
+}
+
+static int refuse(const struct launch *launch, struct error *err)
+{
+	const struct oci_spec *spec = launch->spec;
+	int result = refuse_namespaces(spec, err);
+
+	if (result == 0)
+		result = refuse_devices(&launch->plan.rootfs, err);
+	if (result < 0)
+		return result;
+	if (spec->network_device_count)
+		return error_set(err, -EINVAL, "config.json: linux.netDevices: a micro-VM cannot take the host's interfaces");
+	if (launch->options->preserve_fds)
+		return error_set(err, -EINVAL, "--preserve-fds: a micro-VM cannot inherit the host's descriptors");
+	for (size_t i = 0; spec->seccomp && i < spec->seccomp->rule_count; i++) {
+		if (spec->seccomp->rules[i].action == OCI_SECCOMP_NOTIFY)
+			return error_set(err, -EINVAL, "config.json: linux.seccomp.syscalls[%zu].action: a micro-VM cannot notify a listener on the host", i);
+	}
+	if (spec->vm && spec->vm->image_path)
+		return error_set(err, -ENOTSUP, "config.json: vm.image is not supported by this version");
+	if (spec->vm && spec->vm->hypervisor_path)
+		return error_set(err, -ENOTSUP, "config.json: vm.hypervisor.path: duet is the hypervisor itself, another one cannot be named");
+	return 0;
+}
+
+/* ---- the jail on the host ---- */
+
+static void jail_bind(struct mount_plan *mount, char *destination, char *source, bool directory)
+{
+	*mount = (struct mount_plan){
+		.destination = destination,
+		.source = source,
+		.source_is_directory = directory,
+		/* The guest's kernel gives set-user-ID bits and device nodes their meaning; the host must not. */
+		.flags = MS_BIND | MS_REC | MS_NOSUID | MS_NODEV,
+		.propagation = MS_PRIVATE | MS_REC,
+	};
+}
+
+/* The host's own part of a bind: what the guest's kernel could not enforce against a guest that broke it. */
+static void jail_bind_volume(struct mount_plan *jail, struct mount_plan *guest, uint32_t number)
+{
+	jail_bind(jail, xprintf("/binds/%u", number), guest->source, guest->source_is_directory);
+	jail->flags |= guest->flags & MS_RDONLY;
+	if (!(guest->flags & MS_REC))
+		jail->flags &= ~(uint64_t)MS_REC;
+	jail->recursive_set = guest->recursive_set;
+	jail->source_nofollow = guest->source_nofollow;
+	jail->idmap = guest->idmap;
+	jail->idmap_recursive = guest->idmap_recursive;
+	jail->uid_mappings = take_pointer(&guest->uid_mappings);
+	jail->gid_mappings = take_pointer(&guest->gid_mappings);
+	jail->uid_mapping_count = guest->uid_mapping_count;
+	jail->gid_mapping_count = guest->gid_mapping_count;
+	guest->idmap = guest->idmap_recursive = false;
+	guest->uid_mapping_count = guest->gid_mapping_count = 0;
+	guest->source_nofollow = false;
+	guest->source = xprintf("%s/binds/%u", GUEST_SHARE_PATH, number);
+}
+
+static void plan_jail(struct launch *launch)
+{
+	struct rootfs_plan *guest = &launch->vm.guest.rootfs;
+	struct rootfs_plan jail = {
+		.root = xprintf("%s/" CONTAINER_JAIL_FILE, launch->container->path),
+		.readonly = true,
+		.bare = true,
+		.mounts = xcalloc(guest->mount_count + 1, sizeof(*jail.mounts)),
+		.masked_paths = xcalloc(1, sizeof(char *)),
+		.readonly_paths = xcalloc(1, sizeof(char *)),
+	};
+
+	jail_bind(&jail.mounts[jail.mount_count++], xstrdup("/rootfs"), guest->root, true);
+	if (guest->readonly)
+		jail.mounts[0].flags |= MS_RDONLY;
+	guest->root = xstrdup(GUEST_SHARE_PATH "/rootfs");
+	for (uint32_t i = 0; i < guest->mount_count; i++) {
+		if (guest->mounts[i].flags & MS_BIND)
+			jail_bind_volume(&jail.mounts[jail.mount_count++], &guest->mounts[i], i);
+	}
+	launch->plan.rootfs = jail;
+}
+
+/* ---- the machine ---- */
+
+int microvm_memory_size(int64_t limit_bytes, uint64_t *memory_bytes, struct error *err)
+{
+	uint64_t room, size = MEBIBYTE;
+
+	if (limit_bytes < 0) {
+		*memory_bytes = MEMORY_DEFAULT;
+		return 0;
+	}
+	if ((uint64_t)limit_bytes < VM_MEMORY_MIN_BYTES + MEMORY_OVERHEAD)
+		return error_set(err, -EINVAL, "a memory limit of %lld bytes is too little for a micro-VM: it needs %llu MiB at least",
+			(long long)limit_bytes, (unsigned long long)((VM_MEMORY_MIN_BYTES + MEMORY_OVERHEAD) / MEBIBYTE));
+	room = (uint64_t)limit_bytes - MEMORY_OVERHEAD;
+	while (size * 2 <= room)
+		size *= 2;
+	*memory_bytes = size + size / 2 <= room ? size + size / 2 : size;
+	return 0;
+}
+
+static unsigned cpuset_count(const char *list)
+{
+	unsigned count = 0;
+
+	while (*list) {
+		char *end;
+		unsigned long first = strtoul(list, &end, 10), last = first;
+
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		count += last >= first ? (unsigned)(last - first + 1) : 0;
+		list = *end ? end + 1 : end;
+	}
+	return count;
+}
+
+static unsigned plan_vcpus(const struct oci_spec *spec)
+{
+	const struct oci_resources *resources = spec->resources;
+	uint64_t count = 1;
+
+	if (spec->vm && spec->vm->vcpus.set) {
+		count = spec->vm->vcpus.value;
+	} else if (resources && resources->cpu.quota.set && resources->cpu.quota.value > 0) {
+		uint64_t period = resources->cpu.period.set && resources->cpu.period.value ? resources->cpu.period.value : 100000;
+
+		count = ((uint64_t)resources->cpu.quota.value + period - 1) / period;
+	} else if (resources && resources->cpu.cpus) {
+		count = cpuset_count(resources->cpu.cpus);
+	}
+	return count < 1 ? 1 : count > VM_VCPUS_MAX ? VM_VCPUS_MAX : (unsigned)count;
+}
+
+static int plan_machine(struct launch *launch, struct error *err)
+{
+	const struct oci_spec *spec = launch->spec;
+	struct launch_vm *vm = &launch->vm;
+	int64_t limit = -1;
+	int result;
+
+	if (spec->resources && spec->resources->memory.limit.set && spec->resources->memory.limit.value > 0)
+		limit = spec->resources->memory.limit.value;
+	result = microvm_memory_size(limit, &vm->memory_bytes, err);
+	if (result < 0)
+		return error_prefix(err, "config.json: linux.resources.memory.limit");
+	if (spec->vm && spec->vm->memory_bytes.set) {
+		if (spec->vm->memory_bytes.value < VM_MEMORY_MIN_BYTES)
+			return error_set(err, -EINVAL, "config.json: vm.hwConfig.memory: %llu bytes are too little, the guest needs %llu MiB",
+				(unsigned long long)spec->vm->memory_bytes.value, (unsigned long long)(VM_MEMORY_MIN_BYTES / MEBIBYTE));
+		vm->memory_bytes = spec->vm->memory_bytes.value & ~(MEBIBYTE - 1);
+	}
+	if (spec->vm && spec->vm->vcpus.set && (spec->vm->vcpus.value < 1 || spec->vm->vcpus.value > VM_VCPUS_MAX))
+		return error_set(err, -EINVAL, "config.json: vm.hwConfig.vcpus: 1 to %d are possible", VM_VCPUS_MAX);
+	vm->vcpus = plan_vcpus(spec);
+	vm->console = launch->options->vm_console;
+	if (spec->vm && spec->vm->kernel_parameters) {
+		cleanup_strbuf struct strbuf words = STRBUF_INIT;
+
+		for (char **word = spec->vm->kernel_parameters; *word; word++)
+			strbuf_printf(&words, "%s%s", words.length ? " " : "", *word);
+		vm->cmdline = xstrdup(words.data ? words.data : "");
+	}
+	return 0;
+}
+
+int microvm_plan(struct launch *launch, struct error *err)
+{
+	struct container_plan *guest = &launch->vm.guest;
+	int result = refuse(launch, err);
+
+	if (result == 0)
+		result = plan_machine(launch, err);
+	if (result < 0)
+		return result;
+	*guest = launch->plan;
+	launch->plan = (struct container_plan){ 0 };
+	launch->plan.namespaces.unshare = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+		(guest->namespaces.unshare & CLONE_NEWNET);
+	launch->plan.namespaces.join[NAMESPACE_NETWORK] = take_pointer(&guest->namespaces.join[NAMESPACE_NETWORK]);
+	/* The machine is the container's alone: its own network namespace is the container's. */
+	guest->namespaces.unshare &= ~(uint64_t)CLONE_NEWNET;
+	guest->rootfs.move_root = true;
+	plan_jail(launch);
+	return 0;
+}

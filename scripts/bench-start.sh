@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Start-up, measured in turn in one run: `duet run` against crun, runc and bubblewrap; a micro-VM from the command to its first output against
+# QEMU's microvm machine with the same kernel. RUNS= and VM_RUNS= set the number of rounds.
+set -euo pipefail
+
+scripts=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "${1:-build}" && pwd)
+# crun refuses a hybrid cgroup layout: hide the v2 part from all of them, in a mount namespace of our own.
+if [ "${DUET_BENCH_INSIDE:-}" != yes ]; then
+	exec unshare -m env DUET_BENCH_INSIDE=yes "$0" "$build"
+fi
+if mountpoint -q /sys/fs/cgroup/unified; then
+	umount /sys/fs/cgroup/unified
+fi
+make --no-print-directory -C "$scripts/.." BUILD="$build" test-programs >/dev/null
+
+runs=${RUNS:-40} vm_runs=${VM_RUNS:-3}
+turns=$build/tests/tools/turns
+export DUET=$build/duet
+work=$(mktemp -d "${TMPDIR:-/tmp}/duet-bench.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+printf 'machine: %s, kernel %s, %s processors, duet %s\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(uname -r)" \
+	"$(nproc)" "$("$DUET" --version | sed -n '1s/.* //p')"
+
+"$scripts/make-bundle.sh" busybox "$work/bundle" /bin/true
+# The one that a runc and a crun without CAP_SYS_RESOURCE take as well: the template's rlimit is one that they may set.
+cd "$work/bundle"
+
+commands=(duet "$DUET" --root "$work/duet" run "d{}")
+for peer in crun runc; do
+	if command -v $peer >/dev/null; then
+		cp /dev/null "$work/null"
+		commands+=(--- "$peer" "$peer" --root "$work/$peer" run "$peer-{}")
+	else
+		echo "$peer is not installed: left out"
+	fi
+done
+if command -v bwrap >/dev/null; then
+	commands+=(--- bubblewrap bwrap --unshare-all --bind "$work/bundle/rootfs" / --proc /proc --dev /dev --tmpfs /tmp /bin/true)
+else
+	echo "bubblewrap is not installed: left out"
+fi
+echo
+echo "container: run of the template bundle with /bin/true"
+"$turns" "$runs" "${commands[@]}"
+
+[ -e /dev/kvm ] || {
+	echo "micro-VM: /dev/kvm is missing"
+	exit 0
+}
+"$scripts/make-bundle.sh" busybox "$work/hello" /bin/echo hello
+cd "$work/hello"
+commands=("duet --vm" "$DUET" --root "$work/duet" run --vm "v{}")
+if command -v qemu-system-x86_64 >/dev/null; then
+	mkdir -p "$work/initrd/bin"
+	cp "$(command -v busybox)" "$work/initrd/bin/busybox"
+	printf '#!/bin/busybox sh\n/bin/busybox echo hello\n/bin/busybox reboot -f\n' >"$work/initrd/init"
+	chmod 755 "$work/initrd/init"
+	(cd "$work/initrd" && find . | cpio --quiet -o -H newc) >"$work/initrd.cpio"
+	read -r -a words < <("$scripts/qemu-words.sh")
+	commands+=(--- "QEMU microvm" timeout 120 qemu-system-x86_64 -M microvm,accel=kvm,x-option-roms=off,rtc=off
+		-cpu "host,-arch-capabilities" -m 256 -nodefaults -no-user-config -no-reboot -display none -serial stdio
+		-kernel "$build/guest/vmlinux" -initrd "$work/initrd.cpio" -append "console=ttyS0 quiet reboot=t panic=-1 ${words[*]}")
+else
+	echo "QEMU is not installed: left out"
+fi
+echo
+echo "micro-VM: from the command to the first output (echo hello)"
+"$turns" "$vm_runs" "${commands[@]}"
+echo
+"$DUET" --root "$work/duet" --debug run --vm ready 2>&1 | grep -o 'monitor ready.*'

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The linters: a clang build with every warning an error, clang-tidy's bug finders, cppcheck, shellcheck.
+set -euo pipefail
+
+build=${1:-build}
+mapfile -t c_files < <(git ls-files '*.c')
+mapfile -t shell_files < <(git ls-files '*.sh' '*.bash' .ci/run tests/testbed/run tests/testbed/shell)
+includes=(-I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 '-DDUET_VERSION="lint"' '-DDUET_LIBDIR="/usr/lib/duet"')
+
+echo "== clang build"
+make --no-print-directory CC=clang BUILD="$build/clang" WERROR=-Werror all >"$build/clang.log" 2>&1 || {
+	cat "$build/clang.log"
+	exit 1
+}
+echo "== clang-tidy"
+printf '%s\0' "${c_files[@]}" | xargs -0 -n 8 -P "$(nproc)" clang-tidy --quiet --warnings-as-errors='*' \
+	--checks='-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-assignment-in-if-condition,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-clang-analyzer-valist.Uninitialized' \
+	2>/dev/null -- -std=gnu17 "${includes[@]}"
+echo "== cppcheck"
+cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --std=c11 \
+	--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=unknownMacro "${includes[@]}" "${c_files[@]}"
+echo "== shellcheck"
+shellcheck --severity=warning "${shell_files[@]}"
+echo "lint: no finding"
