@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+bats_require_minimum_version 1.5.0
+
+# What every bats file loads. Tests of both walls take the isolation from DUET_ISOLATION (container or microvm).
+
+BUILD=${BUILD:-$BATS_TEST_DIRNAME/../build}
+DUET=${DUET:-$BUILD/duet}
+export DUET
+
+# One scratch directory and one state root for a file; one bundle that its tests copy the configuration of.
+setup_file_bundle() {
+	export SCRATCH ROOT BUNDLE
+	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/duet-test.XXXXXX")
+	ROOT=$SCRATCH/state
+	BUNDLE=$SCRATCH/bundle
+	"$BATS_TEST_DIRNAME/../scripts/make-bundle.sh" "${1:-busybox}" "$BUNDLE"
+	cp "$BUNDLE/config.json" "$SCRATCH/config.template.json"
+}
+
+teardown_file_bundle() {
+	[ -n "${SCRATCH:-}" ] || return 0
+	for state in "$ROOT"/*/; do
+		[ -d "$state" ] && "$DUET" --root "$ROOT" delete --force "$(basename "$state")"
+	done
+	rm -rf "$SCRATCH"
+}
+
+# configure FILTER [ARGUMENT…]: config.json = the template through jq; $ARGS.positional are the arguments.
+configure() {
+	local filter=$1
+	shift
+	jq "$filter" --args -- "$@" <"$SCRATCH/config.template.json" >"$BUNDLE/config.json"
+}
+
+# configure_command COMMAND…: the template with that process.
+configure_command() {
+	configure '.process.args = $ARGS.positional' "$@"
+}
+
+duet() {
+	timeout -k 5 "${DUET_TEST_TIMEOUT:-120}" "$DUET" --root "$ROOT" "$@"
+}
+
+# An id that no other test has.
+new_id() {
+	echo "t${BATS_TEST_NUMBER}-$$-$RANDOM"
+}
+
+duet_run() {
+	duet run ${DUET_ISOLATION:+--isolation="$DUET_ISOLATION"} "$@" -b "$BUNDLE" "$(new_id)"
+}
+
+duet_create() {
+	duet create ${DUET_ISOLATION:+--isolation="$DUET_ISOLATION"} -b "$BUNDLE" "$@"
+}
+
+is_microvm() {
+	[ "${DUET_ISOLATION:-container}" = microvm ]
+}
+
+# wait_until SECONDS COMMAND…
+wait_until() {
+	local deadline=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $deadline ] || return 1
+		sleep 0.05
+	done
+}
+
+fail() {
+	echo "$*" >&2
+	return 1
+}
+
+# Nothing of a container may be left: no state, no mount, no cgroup, no process of ours.
+assert_nothing_left() {
+	local left
+	left=$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name '.*' 2>/dev/null)
+	[ -z "$left" ] || fail "state is left: $left"
+	left=$(grep -F "$SCRATCH" /proc/self/mountinfo || true)
+	[ -z "$left" ] || fail "mounts are left: $left"
+}

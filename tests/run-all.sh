@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Everything that must pass: unit tests, the command line here, the same in the testbed, and that nothing is left behind.
+# The last line is "N passed, N failed, N skipped"; what is skipped here because the machine lacks it runs in the testbed.
+set -uo pipefail
+
+build=${1:-build}
+tests=$(cd "$(dirname "$0")" && pwd)
+BUILD=$(cd "$build" && pwd)
+export BUILD
+export TESTBED=${TESTBED:-yes}
+passed=0 failed=0 skipped=0
+results=$BUILD/test-results
+mkdir -p "$results"
+
+leftovers() {
+	grep -c duet /proc/self/mountinfo
+	find /sys/fs/cgroup -type d -name '*duet*' 2>/dev/null | sort
+	find /run/duet -mindepth 1 -maxdepth 1 ! -name '.*' 2>/dev/null | sort
+	find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'duet-test.*' 2>/dev/null | sort
+	pgrep -af "$BUILD/duet" | sort
+}
+
+# count NAME FILE STATUS: reads a TAP file.
+count() {
+	local ok not_ok skip
+	skip=$(grep -cE '^ok .* # skip' "$2")
+	ok=$(($(grep -cE '^ok ' "$2") - skip))
+	not_ok=$(grep -cE '^not ok ' "$2")
+	[ "$3" -ne 0 ] && [ "$not_ok" -eq 0 ] && not_ok=1
+	passed=$((passed + ok)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
+	printf '== %-44s %4d passed, %d failed, %d skipped (%d s)\n' "$1" "$ok" "$not_ok" "$skip" "$4"
+	grep -E '^ok .* # skip' "$2" | sed 's/^ok [0-9]* /   skipped: /'
+}
+
+# step NAME COMMAND…: prints TAP.
+step() {
+	local name=$1 file begin=$SECONDS status
+	file=$results/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap
+	shift
+	"$@" >"$file" 2>"$file.stderr"
+	status=$?
+	if [ $status -ne 0 ]; then
+		grep -vE '^(ok|1\.\.)' "$file"
+		tail -n 20 "$file.stderr"
+	fi
+	count "$name" "$file" $status $((SECONDS - begin))
+}
+
+unit() {
+	local test status=0
+	for test in "$BUILD"/tests/unit/test_*; do
+		case $test in *.d) continue ;; esac
+		CMOCKA_MESSAGE_OUTPUT=TAP timeout 120 "$test" || status=1
+	done
+	return $status
+}
+
+before=$(leftovers)
+step "unit tests" unit
+step "container, here" timeout 600 bats --tap "$tests"/*.bats
+if [ -e /dev/kvm ]; then
+	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 900 bats --tap "$tests/both.bats" "$tests"/vm/*.bats
+else
+	echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
+fi
+after=$(leftovers)
+if [ "$before" = "$after" ]; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo "== left behind on this machine:"
+	diff <(echo "$before") <(echo "$after")
+fi
+if [ "$TESTBED" = yes ]; then
+	step "testbed, cgroup v2" "$tests/testbed/run" --cgroup=v2 --timeout 420 "$tests/testbed/smoke.bats" "$tests"/*.bats
+	step "testbed, cgroup v2, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout 600 --env DUET_ISOLATION=microvm \
+		"$tests/both.bats" "$tests"/vm/*.bats
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

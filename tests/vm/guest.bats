@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# What holds for a micro-VM alone: its kernel, its end, its wall.
+
+load ../helpers
+
+setup_file() {
+	export DUET_ISOLATION=microvm
+	setup_file_bundle
+	cp "$BUILD"/tests/guest/avx_isolation "$BUILD"/tests/guest/syscall_repair "$BUNDLE/rootfs/bin/"
+}
+
+teardown_file() {
+	teardown_file_bundle
+}
+
+teardown() {
+	assert_nothing_left
+}
+
+@test "the kernel is the guest's own" {
+	configure_command uname -r
+	run duet_run
+	[ "$status" -eq 0 ]
+	[ "$output" != "$(uname -r)" ]
+}
+
+@test "two processes never see each other's vector registers" {
+	configure_command /bin/avx_isolation
+	run duet_run
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+@test "a jump to the repair of SYSCALL with forged registers gains nothing" {
+	local address
+	address=$(awk '$3 == "entry_SYSCALL_64" { print $1 }' "$BUILD/guest/vmlinux.map")
+	[ -n "$address" ]
+	configure_command /bin/syscall_repair "$address"
+	run duet_run
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
+@test "a guest that crashes is an error of its own, never a zero" {
+	configure_command true
+	run --separate-stderr duet_run --vm-kernel "$BUILD/tests/guest/triple_fault"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"the guest crashed"* ]]
+}
+
+@test "KILL of the monitor in the middle of the boot leaves nothing behind" {
+	local id pid
+	id=$(new_id)
+	configure_command true
+	duet run --vm -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1 &
+	wait_until 20 sh -c "'$DUET' --root '$ROOT' list -q | grep -q $id" || true
+	pid=$(jq .pid "$ROOT/$id/state.json")
+	kill -KILL "$pid"
+	status=0
+	wait $! || status=$?
+	[ "$status" -ne 0 ]
+	duet delete --force "$id"
+}
+
+@test "a monitor of a container holds no descriptor of the host's file system but the bundle's" {
+	local id pid
+	id=$(new_id)
+	configure_command sleep 1000
+	duet_create "$id" </dev/null >/dev/null 2>&1
+	pid=$(duet state "$id" | jq .pid)
+	run ls "/proc/$pid/root"
+	[ "$output" = $'binds\nrootfs' ]
+	# What the monitor has open: no directory or file outside of its jail, but standard streams.
+	for fd in /proc/"$pid"/fd/*; do
+		target=$(readlink "$fd" || true)
+		case $target in
+		/dev/null | /dev/kvm | anon_inode:* | socket:* | pipe:* | / | /rootfs* | /binds* | /proc* | *' (deleted)' | '') ;;
+		*) fail "descriptor ${fd##*/} is $target" ;;
+		esac
+	done
+	duet delete --force "$id"
+}
