@@ -368,13 +368,14 @@ static int launch_child_up(struct launch *launch, struct error *err)
 	return result;
 }
 
-static int launch_write_pid_file(const struct launch *launch, struct error *err)
+static int launch_write_pid_file(struct launch *launch, struct error *err)
 {
 	cleanup_free char *text = xprintf("%d", (int)launch->pid);
 	int result = file_replace(AT_FDCWD, launch->options->pid_file, text, strlen(text), 0644);
 
 	if (result < 0)
 		return error_set(err, -result, "write the pid file %s", launch->options->pid_file);
+	launch->pid_file_written = true;
 	return 0;
 }
 
@@ -454,6 +455,9 @@ int launch_start(struct launch *launch, struct error *err)
 		result = launch_tell(launch, LAUNCH_START, err);
 	if (result < 0)
 		return result;
+	result = launch_listen(launch, err);
+	if (result < 0)
+		return result;
 	result = message_receive(launch->socket, message);
 	if (result == 0 && message->type == LAUNCH_FAILED) {
 		message_to_error(message, err);
@@ -493,7 +497,7 @@ void launch_abort(struct launch *launch)
 	}
 	if (launch->cgroup && cgroup_delete(launch->cgroup, CGROUP_DELETE_TIMEOUT_MS, &err) < 0)
 		log_warning("%s", err.message);
-	if (launch->options->pid_file)
+	if (launch->pid_file_written)
 		(void)unlink(launch->options->pid_file);
 	if (launch->container && container_remove(launch->container, &err) < 0)
 		log_warning("%s", err.message);

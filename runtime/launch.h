@@ -87,6 +87,7 @@ struct launch {
 	int namespace_fds[NAMESPACE_KINDS];
 	pid_t pid;       /* of the child, in the runtime */
 	int pidfd;
+	bool pid_file_written;
 	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
 };
 

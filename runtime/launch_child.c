@@ -182,6 +182,9 @@ static int child_main(struct launch *launch, struct error *err)
 			return result;
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
+	/* Away from the caller's terminal: its Ctrl-C is for the runtime, which forwards it once, and TIOCSTI has nothing to push into. */
+	if (setsid() < 0)
+		return error_set(err, errno, "begin a session");
 	result = child_expect(launch, LAUNCH_GO, err);
 	if (result == 0)
 		result = child_enter(launch, err);

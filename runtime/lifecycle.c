@@ -77,7 +77,6 @@ int lifecycle_start(const char *root, const char *id, struct error *err)
 	if (result < 0)
 		return result;
 	container->record.started = true;
-	(void)unlinkat(container->directory_fd, strcmp(container->record.isolation, "container") == 0 ? CONTAINER_CONTROL_FILE : "", 0);
 	result = container_save(container, err);
 	if (result < 0)
 		return result;

@@ -69,7 +69,6 @@ int terminal_make(uint32_t rows, uint32_t columns, int *ret_master, int *ret_sla
 	cfmakeraw(&raw);
 	if (tcsetattr(slave, TCSANOW, &raw) < 0 || (rows && ioctl(slave, TIOCSWINSZ, &size) < 0))
 		return error_set(err, errno, "set the terminal up");
-	(void)setsid();
 	if (ioctl(slave, TIOCSCTTY, 0) < 0)
 		return error_set(err, errno, "take the terminal");
 	*ret_master = take_fd(&master);

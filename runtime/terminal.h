@@ -14,8 +14,8 @@ int terminal_check(const struct launch *launch, struct error *err);
 /* Sends the master over the unix stream socket at path (SCM_RIGHTS, the payload is the terminal's name). */
 int terminal_send(const char *path, int master, struct error *err);
 
-/* A pty of the host's for a micro-VM: raw, since the line discipline is the guest's, and the controlling terminal of the caller's new session, which
- * so hears of its changes of size (SIGWINCH). */
+/* A pty of the host's for a micro-VM: raw, since the line discipline is the guest's, and the controlling terminal of the caller, who leads a session and so hears of
+ * its changes of size (SIGWINCH). */
 int terminal_make(uint32_t rows, uint32_t columns, int *master, int *slave, struct error *err);
 
 struct terminal;

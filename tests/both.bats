@@ -201,3 +201,41 @@ teardown() {
 	duet_run
 	[ "$(tr '\n' ' ' <"$SCRATCH/hooks")" = "prestart creating createRuntime creating createContainer creating poststart running poststop stopped " ]
 }
+
+@test "Ctrl-C at the terminal reaches the process, and the terminal is as it was" {
+	local command
+	configure '.process.args = ["sh", "-c", "trap \"echo caught; exit 9\" INT; stty size; echo ready; while :; do sleep 0.1; done"]
+		| .process.terminal = true'
+	command="stty rows 33 cols 77; before=\$(stty -g); '$DUET' --root '$ROOT' run --isolation='${DUET_ISOLATION:-container}' \
+		-b '$BUNDLE' '$(new_id)'; echo status \$?; [ \"\$before\" = \"\$(stty -g)\" ] && echo restored"
+	: >"$SCRATCH/screen"
+	{
+		wait_until 100 grep -q ready "$SCRATCH/screen"
+		printf '\003'
+		wait_until 20 grep -q restored "$SCRATCH/screen"
+	} | timeout 120 script -qefc "$command" "$SCRATCH/screen" >/dev/null
+	cat "$SCRATCH/screen"
+	grep -q '33 77' "$SCRATCH/screen"
+	grep -q caught "$SCRATCH/screen"
+	grep -q 'status 9' "$SCRATCH/screen"
+	grep -q restored "$SCRATCH/screen"
+}
+
+@test "Ctrl-C without a terminal in the container reaches the process once" {
+	local id
+	id=$(new_id)
+	configure_command sh -c 'trap "echo caught" INT; trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+	: >"$SCRATCH/screen"
+	{
+		wait_until 100 grep -q ready "$SCRATCH/screen"
+		printf '\003'
+		wait_until 20 grep -q caught "$SCRATCH/screen"
+		sleep 0.5
+		duet kill "$id" TERM
+		wait_until 20 grep -q status "$SCRATCH/screen"
+	} | timeout 120 script -qefc "'$DUET' --root '$ROOT' run --isolation='${DUET_ISOLATION:-container}' -b '$BUNDLE' '$id'; echo status \$?" \
+		"$SCRATCH/screen" >/dev/null
+	cat "$SCRATCH/screen"
+	[ "$(grep -c 'caught' "$SCRATCH/screen")" -eq 1 ]
+	grep -q 'status 9' "$SCRATCH/screen"
+}
