@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 
-const struct cgroup_entry *cgroup_need(const struct cgroup *group, enum cgroup_controller controller, const char *field,
-	struct error *err)
+const struct cgroup_entry *cgroup_need(
+	const struct cgroup *group, enum cgroup_controller controller, const char *field, struct error *err)
 {
 	const struct cgroup_entry *entry = cgroup_find(group, controller);
 
@@ -17,7 +17,8 @@ const struct cgroup_entry *cgroup_need(const struct cgroup *group, enum cgroup_c
 	return entry;
 }
 
-/* Every field that limits something: what controller it takes, and whether it is there. 0 leaves most things alone, as in runc. */
+/* Every field that limits something: what controller it takes, and whether it is there. 0 leaves most things alone, as
+ * in runc. */
 struct limit {
 	const char *field;
 	enum cgroup_controller controller;
@@ -115,7 +116,8 @@ static int check_controllers(const struct cgroup *group, const struct oci_resour
 			return -EOPNOTSUPP;
 	}
 	if (resources->unified_count > 0 && !cgroup_unified(group))
-		return error_set(err, -EOPNOTSUPP, "linux.resources.unified needs cgroup v2, which this host does not have");
+		return error_set(
+			err, -EOPNOTSUPP, "linux.resources.unified needs cgroup v2, which this host does not have");
 	return 0;
 }
 

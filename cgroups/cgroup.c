@@ -116,14 +116,10 @@ static int check_existing(const struct cgroup_entry *entry, struct error *err)
 	return 0;
 }
 
-static int make_entry(struct cgroup_entry *entry, struct error *err)
+static int make_entry(struct cgroup_entry *entry, int root, struct error *err)
 {
-	cleanup_fd int root = open(entry->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int result;
+	int result = make_path(entry, root);
 
-	if (root < 0)
-		return error_set(err, errno, "opening %s", entry->mount_point);
-	result = make_path(entry, root);
 	if (result < 0)
 		return error_set(err, -result, "making the cgroup %s", entry->directory);
 	entry->fd = openat(root, entry->path + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -139,19 +135,20 @@ static int make_entry(struct cgroup_entry *entry, struct error *err)
 	return 0;
 }
 
-/* Which v2 controllers to hand down: where there is only v2, those that statistics are made of as well; beside v1, nothing that
- * nobody asked for, since it changes groups that belong to the host. */
+/* Which v2 controllers to hand down: where there is only v2, those that statistics are made of as well; beside v1,
+ * nothing that nobody asked for, since it changes groups that belong to the host. */
 static uint32_t wanted_controllers(const struct cgroup_host *host, const struct oci_resources *resources)
 {
 	uint32_t wanted = resources ? cgroup_controllers_needed(resources) : 0;
 
 	if (cgroup_host_layout(host) == CGROUP_LAYOUT_V2)
-		wanted |= CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUSET) | CGROUP_BIT(CGROUP_MEMORY) | CGROUP_BIT(CGROUP_PIDS) |
-			CGROUP_BIT(CGROUP_IO);
+		wanted |= CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUSET) | CGROUP_BIT(CGROUP_MEMORY) |
+			  CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_IO);
 	return wanted;
 }
 
-/* What the container's root needs to make groups of its own: the kernel lists the files (cgroup-v2.rst, "Delegation"). */
+/* What the container's root needs to make groups of its own: the kernel lists the files (cgroup-v2.rst, "Delegation").
+ */
 static int delegate(const struct cgroup_entry *entry, const struct cgroup_request *request, struct error *err)
 {
 	cleanup_strbuf struct strbuf list = STRBUF_INIT;
@@ -166,7 +163,8 @@ static int delegate(const struct cgroup_entry *entry, const struct cgroup_reques
 		return error_set(err, errno, "giving the cgroup %s to the container", entry->directory);
 	for (char *file = strtok_r(list.data, "\n", &position); file; file = strtok_r(NULL, "\n", &position)) {
 		/* Files of controllers that are not there are listed too. */
-		if (fchownat(entry->fd, file, request->owner_uid, request->owner_gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		if (fchownat(entry->fd, file, request->owner_uid, request->owner_gid, AT_SYMLINK_NOFOLLOW) < 0 &&
+			errno != ENOENT)
 			return error_set(err, errno, "giving %s/%s to the container", entry->directory, file);
 	}
 	return 0;
@@ -184,7 +182,7 @@ static int make_in(struct cgroup *group, const struct cgroup_host *host, const s
 		return -EINVAL;
 	entry = add_entry(group, hierarchy->name, hierarchy->mount_point, path);
 	entry->controllers = hierarchy->unified ? 0 : hierarchy->controllers;
-	result = make_entry(entry, err);
+	result = make_entry(entry, hierarchy->root_fd, err);
 	if (result == 0 && entry->unified)
 		result = cgroup_v2_enable(entry, wanted_controllers(host, request->resources),
 			request->resources && cgroup_first_limit(request->resources), err);
@@ -193,7 +191,8 @@ static int make_in(struct cgroup *group, const struct cgroup_host *host, const s
 	return result;
 }
 
-static int make_all(struct cgroup *group, const struct cgroup_host *host, const struct cgroup_request *request, struct error *err)
+static int make_all(
+	struct cgroup *group, const struct cgroup_host *host, const struct cgroup_request *request, struct error *err)
 {
 	for (size_t i = 0; i < host->count; i++) {
 		const struct cgroup_hierarchy *hierarchy = &host->hierarchies[i];
@@ -227,7 +226,8 @@ static size_t common_group(const char *a, const char *b)
 	}
 }
 
-/* May the caller put a process there? v2 wants write access to cgroup.procs of the nearest common group as well (cgroups(7)). */
+/* May the caller put a process there? v2 wants write access to cgroup.procs of the nearest common group as well
+ * (cgroups(7)). */
 static int check_rootless_join(const struct cgroup *group, const struct cgroup_host *host, struct error *err)
 {
 	const struct cgroup_entry *entry = cgroup_unified(group);
@@ -262,7 +262,8 @@ static int disabled(const struct cgroup_request *request, struct cgroup **group,
 	return 0;
 }
 
-int cgroup_create(const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err)
+int cgroup_create(
+	const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err)
 {
 	cleanup(abandon) struct cgroup *made = NULL;
 	int result;
@@ -271,7 +272,8 @@ int cgroup_create(const struct cgroup_host *host, const struct cgroup_request *r
 		return disabled(request, group, "cgroups are disabled (--cgroup-manager=disabled)", err);
 	if (request->manager == CGROUP_MANAGER_SYSTEMD)
 		return error_set(err, -EOPNOTSUPP,
-			"--systemd-cgroup needs systemd to make the cgroup, which duet does not ask yet: use the cgroupfs manager");
+			"--systemd-cgroup needs systemd to make the cgroup, which duet does not ask yet: use the "
+			"cgroupfs manager");
 	if (host->count == 0)
 		return disabled(request, group, "this host has no cgroups", err);
 	made = xcalloc(1, sizeof(*made));
@@ -279,7 +281,8 @@ int cgroup_create(const struct cgroup_host *host, const struct cgroup_request *r
 	if (result == 0)
 		result = check_rootless_join(made, host, err);
 	if (no_privilege(result)) {
-		cleanup_free char *why = xprintf("no cgroup can be made by this user (%s)", err ? err->message : "no permission");
+		cleanup_free char *why =
+			xprintf("no cgroup can be made by this user (%s)", err ? err->message : "no permission");
 
 		log_debug("going on without a cgroup: %s", why);
 		return disabled(request, group, why, err);
@@ -303,8 +306,8 @@ char *cgroup_save(const struct cgroup *group)
 	for (size_t i = 0; i < group->count; i++) {
 		const struct cgroup_entry *entry = &group->entries[i];
 
-		strbuf_printf(&text, "%u\t%s\t%x\t%s\t%s\n", entry->made, entry->name, entry->controllers, entry->mount_point,
-			entry->path);
+		strbuf_printf(&text, "%u\t%s\t%x\t%s\t%s\n", entry->made, entry->name, entry->controllers,
+			entry->mount_point, entry->path);
 	}
 	return text.data;
 }

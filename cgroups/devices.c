@@ -12,8 +12,8 @@
 enum { MAJOR_MAX = 0xfff, MINOR_MAX = 0xfffff, RULES_MAX = 4000, ANY = -1 };
 
 /*
- * What every container may use: making any node, and the devices of runtime-spec "Default Devices" (null, zero, full, random,
- * urandom, tty, ptmx and the pseudo terminals, one of which is the console). As in runc since 1.2: no tun.
+ * What every container may use: making any node, and the devices of runtime-spec "Default Devices" (null, zero, full,
+ * random, urandom, tty, ptmx and the pseudo terminals, one of which is the console). As in runc since 1.2: no tun.
  */
 static const struct oci_device_rule default_rules[] = {
 	{ true, 'c', ANY, ANY, OCI_DEVICE_MKNOD },
@@ -45,7 +45,8 @@ static bool is_for_everything(const struct oci_device_rule *rule)
 	return rule->type == 'a' && rule->major == ANY && rule->minor == ANY && rule->access == OCI_DEVICE_ALL;
 }
 
-static int add_checked(struct cgroup_device_rules *rules, const struct oci_device_rule *rule, size_t index, struct error *err)
+static int add_checked(
+	struct cgroup_device_rules *rules, const struct oci_device_rule *rule, size_t index, struct error *err)
 {
 	if (rule->major > MAJOR_MAX || rule->minor > MINOR_MAX || rule->major < ANY || rule->minor < ANY)
 		return error_set(err, -EINVAL, "linux.resources.devices[%zu]: there is no device %lld:%lld", index,
@@ -101,10 +102,11 @@ static bool contains(const struct oci_device_rule *wide, const struct oci_device
 static bool overlap(const struct oci_device_rule *a, const struct oci_device_rule *b)
 {
 	return a->type == b->type && (covers(a->major, b->major) || covers(b->major, a->major)) &&
-		(covers(a->minor, b->minor) || covers(b->minor, a->minor));
+	       (covers(a->minor, b->minor) || covers(b->minor, a->minor));
 }
 
-/* The rule says again what the default says: it takes its devices out of the exceptions, as far as they are named there whole. */
+/* The rule says again what the default says: it takes its devices out of the exceptions, as far as they are named there
+ * whole. */
 static int take_out(struct cgroup_device_rules *exceptions, const struct oci_device_rule *rule, struct error *err)
 {
 	for (size_t i = 0; i < exceptions->count; i++) {
@@ -114,8 +116,10 @@ static int take_out(struct cgroup_device_rules *exceptions, const struct oci_dev
 			continue;
 		if (!contains(rule, exception))
 			return error_set(err, -EOPNOTSUPP,
-				"linux.resources.devices: cgroup v1 cannot %s \"%c %lld:%lld\" alone, since an earlier rule for more devices says otherwise",
-				rule->allow ? "allow" : "deny", rule->type, (long long)rule->major, (long long)rule->minor);
+				"linux.resources.devices: cgroup v1 cannot %s \"%c %lld:%lld\" alone, since an earlier "
+				"rule for more devices says otherwise",
+				rule->allow ? "allow" : "deny", rule->type, (long long)rule->major,
+				(long long)rule->minor);
 		exception->access &= ~rule->access;
 	}
 	return 0;
@@ -134,7 +138,8 @@ static void put_in(struct cgroup_device_rules *exceptions, const struct oci_devi
 	add_rule(exceptions, rule);
 }
 
-int cgroup_device_exceptions(const struct cgroup_device_rules *rules, struct cgroup_device_rules *exceptions, struct error *err)
+int cgroup_device_exceptions(
+	const struct cgroup_device_rules *rules, struct cgroup_device_rules *exceptions, struct error *err)
 {
 	struct cgroup_device_rules built = { .allow = rules->allow };
 	size_t kept = 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Device rules on v2: an eBPF program of type BPF_PROG_TYPE_CGROUP_DEVICE, attached to the group (bpf(2), <linux/bpf.h>).
+ * Device rules on v2: an eBPF program of type BPF_PROG_TYPE_CGROUP_DEVICE, attached to the group (bpf(2),
+ * <linux/bpf.h>).
  *
- * The kernel asks with a device and a set of accesses. Rules are tried from the last to the first; each decides the accesses that it names
- * and leaves the others to the rules before it: denied is any access that a rule denies, allowed is what is left once every access is
- * decided. With libbpf this would be a compiler's work; the program is five instructions a rule.
+ * The kernel asks with a device and a set of accesses. Rules are tried from the last to the first; each decides the
+ * accesses that it names and leaves the others to the rules before it: denied is any access that a rule denies, allowed
+ * is what is left once every access is decided. With libbpf this would be a compiler's work; the program is five
+ * instructions a rule.
  */
 #include "cgroups/internal.h"
 
@@ -29,7 +31,8 @@ enum {
 /* Where jumps go; they become distances at the end. */
 enum { TO_ALLOW = 0x7ffe, TO_DENY = 0x7fff };
 
-static void emit(struct strbuf *program, uint8_t code, uint8_t destination, uint8_t source, int16_t offset, int32_t value)
+static void emit(
+	struct strbuf *program, uint8_t code, uint8_t destination, uint8_t source, int16_t offset, int32_t value)
 {
 	struct bpf_insn instruction = {
 		.code = code, .dst_reg = destination & 15, .src_reg = source & 15, .off = offset, .imm = value
@@ -66,8 +69,9 @@ static void emit_prologue(struct strbuf *program)
 
 static int32_t access_bits(unsigned int access)
 {
-	return (access & OCI_DEVICE_READ ? BPF_DEVCG_ACC_READ : 0) | (access & OCI_DEVICE_WRITE ? BPF_DEVCG_ACC_WRITE : 0) |
-		(access & OCI_DEVICE_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0);
+	return (access & OCI_DEVICE_READ ? BPF_DEVCG_ACC_READ : 0) |
+	       (access & OCI_DEVICE_WRITE ? BPF_DEVCG_ACC_WRITE : 0) |
+	       (access & OCI_DEVICE_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0);
 }
 
 static void emit_unless(struct strbuf *program, uint8_t reg, int32_t value)
@@ -181,13 +185,15 @@ int cgroup_devices_v2(const struct cgroup_entry *entry, const struct cgroup_devi
 		return error_set(err, errno, "linux.resources.devices: opening the cgroup %s", entry->directory);
 	loaded = load_with_room(&program);
 	if (loaded < 0)
-		return error_set(err, errno, "linux.resources.devices: loading the program for the cgroup %s", entry->directory);
+		return error_set(
+			err, errno, "linux.resources.devices: loading the program for the cgroup %s", entry->directory);
 	attributes.target_fd = (uint32_t)directory;
 	attributes.attach_bpf_fd = (uint32_t)loaded;
 	attributes.attach_type = BPF_CGROUP_DEVICE;
 	/* Groups above may have programs of their own (systemd's): all must agree. */
 	attributes.attach_flags = BPF_F_ALLOW_MULTI;
 	if (bpf(BPF_PROG_ATTACH, &attributes) < 0)
-		return error_set(err, errno, "linux.resources.devices: attaching the program to the cgroup %s", entry->directory);
+		return error_set(err, errno, "linux.resources.devices: attaching the program to the cgroup %s",
+			entry->directory);
 	return 0;
 }

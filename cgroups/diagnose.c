@@ -63,11 +63,12 @@ int cgroup_missing(const struct cgroup *group, enum cgroup_controller controller
 	const char *why;
 
 	if (only_v2 && !info->name_v2)
-		return error_set(err, -EOPNOTSUPP, "%s needs the %s controller, which cgroup v2 does not have", field, info->name_v1);
+		return error_set(err, -EOPNOTSUPP, "%s needs the %s controller, which cgroup v2 does not have", field,
+			info->name_v1);
 	keeper = unified ? who_keeps_it(unified, controller) : NULL;
 	why = keeper ? keeper : reason(info->name_v1);
-	return error_set(err, -EOPNOTSUPP, "%s needs the %s controller, which this host's cgroups do not have: %s", field,
-		only_v2 ? info->name_v2 : info->name_v1, why);
+	return error_set(err, -EOPNOTSUPP, "%s needs the %s controller, which this host's cgroups do not have: %s",
+		field, only_v2 ? info->name_v2 : info->name_v1, why);
 }
 
 /* user_namespaces(7): the initial namespace maps all ids to themselves. */

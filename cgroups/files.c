@@ -13,8 +13,8 @@ int cgroup_try_write(const struct cgroup_entry *entry, const char *file, const c
 	return file_write(entry->fd, file, value);
 }
 
-int cgroup_write_failed(const struct cgroup_entry *entry, const char *file, const char *value, const char *field, int result,
-	struct error *err)
+int cgroup_write_failed(const struct cgroup_entry *entry, const char *file, const char *value, const char *field,
+	int result, struct error *err)
 {
 	if (result == -ENOENT && entry->fd >= 0)
 		return error_set(err, -EOPNOTSUPP, "%s cannot be set: this kernel has no %s in %s", field, file,
@@ -22,7 +22,8 @@ int cgroup_write_failed(const struct cgroup_entry *entry, const char *file, cons
 	return error_set(err, -result, "%s: writing \"%s\" to %s/%s", field, value, entry->directory, file);
 }
 
-int cgroup_write(const struct cgroup_entry *entry, const char *file, const char *value, const char *field, struct error *err)
+int cgroup_write(
+	const struct cgroup_entry *entry, const char *file, const char *value, const char *field, struct error *err)
 {
 	int result = cgroup_try_write(entry, file, value);
 

@@ -31,7 +31,8 @@ const struct cgroup_controller_info cgroup_controller_table[CGROUP_CONTROLLERS] 
 };
 
 /* v2 has these in every group, whatever is enabled. */
-static const uint32_t unified_core = CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_DEVICES) | CGROUP_BIT(CGROUP_FREEZER);
+static const uint32_t unified_core =
+	CGROUP_BIT(CGROUP_CPUACCT) | CGROUP_BIT(CGROUP_DEVICES) | CGROUP_BIT(CGROUP_FREEZER);
 
 uint32_t cgroup_controllers_of(const char *list, bool unified)
 {
@@ -41,7 +42,8 @@ uint32_t cgroup_controllers_of(const char *list, bool unified)
 		size_t length = strcspn(list, ", \n");
 
 		for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
-			const char *name = unified ? cgroup_controller_table[i].name_v2 : cgroup_controller_table[i].name_v1;
+			const char *name =
+				unified ? cgroup_controller_table[i].name_v2 : cgroup_controller_table[i].name_v1;
 
 			if (name && strlen(name) == length && strncmp(name, list, length) == 0)
 				found |= CGROUP_BIT(i);
@@ -64,8 +66,8 @@ static void unescape(char *text)
 	char *out = text;
 
 	for (; *text; out++) {
-		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' && text[2] <= '7' && text[3] >= '0' &&
-			text[3] <= '7') {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' && text[2] <= '7' &&
+			text[3] >= '0' && text[3] <= '7') {
 			*out = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
 			text += 4;
 		} else {
@@ -114,13 +116,15 @@ static bool has_option(const char *options, const char *wanted, size_t wanted_le
 	return false;
 }
 
-/* Where the caller's group is below the mount point, when only the part of the hierarchy below `root` is mounted there. */
+/* Where the caller's group is below the mount point, when only the part of the hierarchy below `root` is mounted there.
+ */
 static char *below_root(const char *own, const char *root)
 {
 	size_t length = strcmp(root, "/") == 0 ? 0 : strlen(root);
 
 	/* "/..": outside of the caller's cgroup namespace. */
-	if (strncmp(own, root, length) != 0 || (own[length] != '/' && own[length] != '\0') || strncmp(own, "/..", 3) == 0)
+	if (strncmp(own, root, length) != 0 || (own[length] != '/' && own[length] != '\0') ||
+		strncmp(own, "/..", 3) == 0)
 		return xstrdup("/");
 	return xstrdup(own[length] ? own + length : "/");
 }
@@ -137,6 +141,7 @@ static void add_hierarchy(struct cgroup_host *host, const char *name, const char
 	hierarchy->name = xstrdup(name);
 	hierarchy->mount_point = xstrdup(mounted->point);
 	hierarchy->own_path = below_root(own, mounted->root);
+	hierarchy->root_fd = -EBADF;
 }
 
 /* Cuts the next line off *text; NULL at the end. */
@@ -193,6 +198,7 @@ void cgroup_host_parse(struct cgroup_host *host, const char *mountinfo, const ch
 
 static void hierarchy_free(struct cgroup_hierarchy *hierarchy)
 {
+	close_fd(&hierarchy->root_fd);
 	free(hierarchy->name);
 	free(hierarchy->mount_point);
 	free(hierarchy->own_path);
@@ -208,7 +214,8 @@ void cgroup_host_close(struct cgroup_host **host)
 	*host = NULL;
 }
 
-/* Something else may be mounted over a hierarchy: mountinfo lists both. Also reads what v2's root offers. */
+/* Something else may be mounted over a hierarchy: mountinfo lists both. Keeps the root open, and reads what v2's
+ * offers. */
 static bool look_at(struct cgroup_hierarchy *hierarchy)
 {
 	cleanup_fd int fd = open(hierarchy->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -217,12 +224,11 @@ static bool look_at(struct cgroup_hierarchy *hierarchy)
 
 	if (fd < 0 || fstatfs(fd, &status) < 0)
 		return false;
-	if (!hierarchy->unified)
-		return (uint32_t)status.f_type == CGROUP_SUPER_MAGIC;
-	if ((uint32_t)status.f_type != CGROUP2_SUPER_MAGIC)
+	if ((uint32_t)status.f_type != (hierarchy->unified ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC))
 		return false;
-	if (file_read(fd, "cgroup.controllers", CGROUP_FILE_BYTES_MAX, &list) == 0)
+	if (hierarchy->unified && file_read(fd, "cgroup.controllers", CGROUP_FILE_BYTES_MAX, &list) == 0)
 		hierarchy->controllers |= cgroup_controllers_of(list.data, true);
+	hierarchy->root_fd = take_fd(&fd);
 	return true;
 }
 
@@ -240,8 +246,8 @@ static void drop_covered(struct cgroup_host *host)
 }
 
 /*
- * A host that has only v2 has it at its usual place. When that is the hierarchy's real root (the one group without cgroup.events), mountinfo,
- * which has thousands of lines on a host with many containers, has nothing to add.
+ * A host that has only v2 has it at its usual place. When that is the hierarchy's real root (the one group without
+ * cgroup.events), mountinfo, which has thousands of lines on a host with many containers, has nothing to add.
  */
 static bool plain_v2(struct cgroup_host *host, const char *self)
 {

@@ -29,6 +29,7 @@ struct cgroup_hierarchy {
 	char *name;
 	char *mount_point;
 	char *own_path; /* the caller's group, below the mount point; "/" when it is outside what is mounted */
+	int root_fd;    /* O_PATH, of the mount point */
 };
 
 struct cgroup_host {
@@ -36,7 +37,7 @@ struct cgroup_host {
 	size_t count;
 };
 
-/* From the texts of /proc/self/mountinfo and /proc/self/cgroup; nothing is looked at on disk. */
+/* From the texts of /proc/self/mountinfo and /proc/self/cgroup; nothing is looked at on disk, root_fd stays -EBADF. */
 void cgroup_host_parse(struct cgroup_host *host, const char *mountinfo, const char *self);
 /* The controllers of a list like "cpu,cpuacct" (v1) or "cpu io memory" (v2); unknown names are passed over. */
 uint32_t cgroup_controllers_of(const char *list, bool unified);
@@ -51,7 +52,8 @@ char *cgroup_path_clean(const char *path, const char *what, struct error *err);
 /* ---- files.c: the files of a group ---- */
 
 /* Writes one value. field (of config.json) and the file's path stand in the error. */
-int cgroup_write(const struct cgroup_entry *entry, const char *file, const char *value, const char *field, struct error *err);
+int cgroup_write(
+	const struct cgroup_entry *entry, const char *file, const char *value, const char *field, struct error *err);
 /* The same without an error's words. */
 int cgroup_try_write(const struct cgroup_entry *entry, const char *file, const char *value);
 int cgroup_read(const struct cgroup_entry *entry, const char *file, struct strbuf *content);
@@ -61,8 +63,8 @@ uint64_t cgroup_read_number(const struct cgroup_entry *entry, const char *file);
 /* The number behind a key of "KEY NUMBER" lines; CGROUP_UNKNOWN when the key is not there. */
 uint64_t cgroup_keyed_number(const char *text, const char *key);
 /* Reports what writing `value` to `file` failed with. */
-int cgroup_write_failed(const struct cgroup_entry *entry, const char *file, const char *value, const char *field, int result,
-	struct error *err);
+int cgroup_write_failed(const struct cgroup_entry *entry, const char *file, const char *value, const char *field,
+	int result, struct error *err);
 
 /* ---- diagnose.c ---- */
 
@@ -74,8 +76,8 @@ bool cgroup_caller_is_rootless(void);
 /* ---- apply.c, v1.c, v2.c ---- */
 
 /* The entry for a controller, or NULL with *err saying that `field` needs it. */
-const struct cgroup_entry *cgroup_need(const struct cgroup *group, enum cgroup_controller controller, const char *field,
-	struct error *err);
+const struct cgroup_entry *cgroup_need(
+	const struct cgroup *group, enum cgroup_controller controller, const char *field, struct error *err);
 /* The name of the first limit that resources hold, device rules apart; NULL: none. */
 const char *cgroup_first_limit(const struct oci_resources *resources);
 /* The v2 controllers that these limits need. */
@@ -85,8 +87,8 @@ int cgroup_v1_apply(const struct cgroup *group, const struct oci_resources *reso
 int cgroup_v2_apply(const struct cgroup *group, const struct oci_resources *resources, struct error *err);
 /* v1: gives every cpuset on the way to the group the CPUs and memory nodes of its parent where it has none. */
 int cgroup_v1_prepare_cpuset(const struct cgroup_entry *entry, struct error *err);
-/* v2: hands the wanted controllers down to the group as far as possible and fills entry->controllers with what works in it.
- * limited: limits were asked that threads cannot have. */
+/* v2: hands the wanted controllers down to the group as far as possible and fills entry->controllers with what works in
+ * it. limited: limits were asked that threads cannot have. */
 int cgroup_v2_enable(struct cgroup_entry *entry, uint32_t wanted, bool limited, struct error *err);
 
 /* ---- values.c ---- */
@@ -111,11 +113,13 @@ struct cgroup_device_rules { /* in order: the last that matches a kind of access
 	bool allow; /* what holds where no rule matches */
 };
 
-/* The rules of config.json between "deny all" and the default devices, with what a later rule for everything makes void left out. */
+/* The rules of config.json between "deny all" and the default devices, with what a later rule for everything makes void
+ * left out. */
 int cgroup_device_rules(const struct oci_resources *resources, struct cgroup_device_rules *rules, struct error *err);
 void cgroup_device_rules_free(struct cgroup_device_rules *rules);
 /* v1 knows one default and exceptions from it. Turns the rules into that; -EOPNOTSUPP when it cannot be said so. */
-int cgroup_device_exceptions(const struct cgroup_device_rules *rules, struct cgroup_device_rules *exceptions, struct error *err);
+int cgroup_device_exceptions(
+	const struct cgroup_device_rules *rules, struct cgroup_device_rules *exceptions, struct error *err);
 int cgroup_devices_v1(const struct cgroup_entry *entry, const struct cgroup_device_rules *rules, struct error *err);
 int cgroup_devices_v2(const struct cgroup_entry *entry, const struct cgroup_device_rules *rules, struct error *err);
 /* v2: the program (struct bpf_insn), for the tests as well. */

@@ -17,7 +17,8 @@ static int open_entry(const struct cgroup_entry *entry, const char *subgroup, bo
 	struct error *err)
 {
 	const char *below = subgroup ? subgroup : "", *slash = subgroup ? "/" : "";
-	/* `tasks` moves one thread, which is the whole of a new process; cgroup.procs would wait for other threads to come. */
+	/* `tasks` moves one thread, which is the whole of a new process; cgroup.procs would wait for other threads to
+	 * come. */
 	const char *name = entry->unified ? "cgroup.procs" : "tasks";
 	cleanup_free char *file = xprintf("%s%s%s", *below ? below + 1 : "", slash, name);
 	int fd;
@@ -41,7 +42,8 @@ static int open_entry(const struct cgroup_entry *entry, const char *subgroup, bo
 	return error_set(err, errno, "opening the cgroup %s%s to join it", entry->directory, below);
 }
 
-int cgroup_join_open(const struct cgroup *group, const char *subgroup, bool clone_into, struct cgroup_join *join, struct error *err)
+int cgroup_join_open(
+	const struct cgroup *group, const char *subgroup, bool clone_into, struct cgroup_join *join, struct error *err)
 {
 	cleanup(cgroup_join_close) struct cgroup_join opened = { .clone_into_fd = -EBADF };
 	cleanup_free char *clean = NULL;
@@ -51,12 +53,14 @@ int cgroup_join_open(const struct cgroup *group, const char *subgroup, bool clon
 		if (!clean)
 			return -EINVAL;
 		if (group->count == 0)
-			return error_set(err, -EOPNOTSUPP, "the container has no cgroup of its own to have %s in", clean);
+			return error_set(
+				err, -EOPNOTSUPP, "the container has no cgroup of its own to have %s in", clean);
 	}
 	for (size_t i = 0; i < group->count; i++) {
 		int result = open_entry(&group->entries[i], clean, clone_into, &opened, err);
 
-		/* On v1 a sub-group may exist in one hierarchy alone: in the others the container's own group will do. */
+		/* On v1 a sub-group may exist in one hierarchy alone: in the others the container's own group will do.
+		 */
 		if (result == -ENOENT && clean && !group->entries[i].unified && group->count > 1)
 			result = open_entry(&group->entries[i], NULL, clone_into, &opened, err);
 		if (result < 0)
@@ -73,7 +77,8 @@ int cgroup_join_self(const struct cgroup_join *join, struct error *err)
 		if (write(join->fds[i], "0", 1) == 1)
 			continue;
 		if (errno == ENOSPC)
-			return error_set(err, -ENOSPC, "joining the cgroup %s: it has no CPU or no memory node (cpuset)",
+			return error_set(err, -ENOSPC,
+				"joining the cgroup %s: it has no CPU or no memory node (cpuset)",
 				join->directories[i]);
 		return error_set(err, errno, "joining the cgroup %s", join->directories[i]);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the kernel says of a v1 controller, by libcgroup. A header of its own, since libcgroup has a `struct cgroup_controller`
- * where we have an enum.
+ * What the kernel says of a v1 controller, by libcgroup. A header of its own, since libcgroup has a `struct
+ * cgroup_controller` where we have an enum.
  */
 #ifndef DUET_CGROUPS_KERNEL_CONTROLLERS_H
 #define DUET_CGROUPS_KERNEL_CONTROLLERS_H

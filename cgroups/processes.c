@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 
-enum { FREEZE_TIMEOUT_MS = 500, KILL_ROUNDS = 10, LIST_BYTES_MAX = 64 * 1024 * 1024 };
+enum { FREEZE_TIMEOUT_MS = 500, KILL_ROUNDS = 10, BATCH = 128, LIST_BYTES_MAX = 64 * 1024 * 1024 };
 
 struct pid_list {
 	pid_t *pids;
@@ -81,7 +81,8 @@ static int list_processes(const struct cgroup_entry *entry, struct pid_list *lis
 	if (result < 0)
 		return error_set(err, -result, "listing the processes of the cgroup %s", entry->directory);
 	/* A process that moves between two groups meanwhile is met twice. */
-	qsort(list->pids, list->count, sizeof(list->pids[0]), compare_pids);
+	if (list->count > 1)
+		qsort(list->pids, list->count, sizeof(list->pids[0]), compare_pids);
 	for (size_t i = 0; i < list->count; i++) {
 		if (kept == 0 || list->pids[kept - 1] != list->pids[i])
 			list->pids[kept++] = list->pids[i];
@@ -97,7 +98,8 @@ int cgroup_processes(const struct cgroup *group, pid_t **pids, size_t *count, st
 	int result;
 
 	if (!entry)
-		return error_set(err, -EOPNOTSUPP, "the container has no cgroup of its own: its processes cannot be listed");
+		return error_set(
+			err, -EOPNOTSUPP, "the container has no cgroup of its own: its processes cannot be listed");
 	result = list_processes(entry, &list, err);
 	if (result < 0)
 		return result;
@@ -107,44 +109,50 @@ int cgroup_processes(const struct cgroup *group, pid_t **pids, size_t *count, st
 }
 
 /*
- * A pid may belong to somebody else by the time that its pidfd is opened. Whoever is still listed after that is meant: a pid that was
- * taken anew would not be in the group.
+ * A pid may belong to somebody else by the time that its pidfd is opened. Whoever is still listed after that is meant:
+ * a pid that was taken anew would not be in the group.
  */
-static int signal_listed(const struct cgroup_entry *entry, int signal_number, size_t *sent, struct error *err)
+static int signal_batch(const struct cgroup_entry *entry, const pid_t *pids, size_t count, int signal_number,
+	size_t *sent, struct error *err)
 {
-	cleanup(pid_list_free) struct pid_list before = { 0 }, after = { 0 };
-	cleanup_free int *fds = NULL;
-	int result = list_processes(entry, &before, err);
-	size_t opened = 0;
+	cleanup(pid_list_free) struct pid_list after = { 0 };
+	int fds[BATCH], result;
 
-	*sent = 0;
-	if (result < 0 || before.count == 0)
-		return result;
-	fds = xcalloc(before.count, sizeof(fds[0]));
-	for (size_t i = 0; i < before.count; i++) {
-		int fd = (int)syscall(SYS_pidfd_open, before.pids[i], 0);
-
-		if (fd < 0 && errno == EMFILE)
-			break; /* the next round is for the others */
-		before.pids[opened] = before.pids[i];
-		fds[opened++] = fd;
-	}
+	for (size_t i = 0; i < count; i++)
+		fds[i] = (int)syscall(SYS_pidfd_open, pids[i], 0);
 	result = list_processes(entry, &after, err);
-	for (size_t i = 0; i < opened; i++) {
-		if (result == 0 && fds[i] >= 0 &&
-			bsearch(&before.pids[i], after.pids, after.count, sizeof(pid_t), compare_pids)) {
+	for (size_t i = 0; i < count; i++) {
+		if (result == 0 && fds[i] >= 0 && after.count > 0 &&
+			bsearch(&pids[i], after.pids, after.count, sizeof(pid_t), compare_pids)) {
 			if (syscall(SYS_pidfd_send_signal, fds[i], signal_number, NULL, 0) == 0)
 				(*sent)++;
 			else if (errno != ESRCH)
-				result = error_set(err, errno, "sending signal %d to process %d", signal_number, before.pids[i]);
+				result = error_set(
+					err, errno, "sending signal %d to process %d", signal_number, pids[i]);
 		}
 		close_fd(&fds[i]);
 	}
 	return result;
 }
 
+static int signal_listed(const struct cgroup_entry *entry, int signal_number, size_t *sent, struct error *err)
+{
+	cleanup(pid_list_free) struct pid_list list = { 0 };
+	int result = list_processes(entry, &list, err);
+
+	*sent = 0;
+	/* Few enough at once for the smallest limit on open files. */
+	for (size_t i = 0; i < list.count && result == 0; i += BATCH) {
+		size_t count = list.count - i < BATCH ? list.count - i : BATCH;
+
+		result = signal_batch(entry, list.pids + i, count, signal_number, sent, err);
+	}
+	return result;
+}
+
 /* While they are frozen nobody forks away; v1 lets them die only after the thaw. */
-static int signal_frozen(const struct cgroup *group, const struct cgroup_entry *entry, int signal_number, struct error *err)
+static int signal_frozen(
+	const struct cgroup *group, const struct cgroup_entry *entry, int signal_number, struct error *err)
 {
 	bool was_frozen = false, frozen;
 	size_t sent = 1;
@@ -170,7 +178,8 @@ int cgroup_kill_all(const struct cgroup *group, int signal_number, struct error 
 	int result;
 
 	if (!entry)
-		return error_set(err, -EOPNOTSUPP, "the container has no cgroup of its own: its processes cannot be listed");
+		return error_set(
+			err, -EOPNOTSUPP, "the container has no cgroup of its own: its processes cannot be listed");
 	if (signal_number != SIGKILL)
 		return signal_listed(entry, signal_number, &sent, err);
 	/* Since 5.14; the kernel holds off forks meanwhile. */

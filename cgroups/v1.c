@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limits on v1 hierarchies (Linux Documentation/admin-guide/cgroup-v1). Each function sets what its controller is asked for and
- * does nothing when that controller is not on v1 here.
+ * Limits on v1 hierarchies (Linux Documentation/admin-guide/cgroup-v1). Each function sets what its controller is asked
+ * for and does nothing when that controller is not on v1 here.
  */
 #include "cgroups/internal.h"
 
@@ -22,12 +22,14 @@ static const struct cgroup_entry *v1_entry(const struct cgroup *group, enum cgro
 	return entry && !entry->unified ? entry : NULL;
 }
 
-static int write_signed(const struct cgroup_entry *entry, const char *file, int64_t value, const char *field, struct error *err)
+static int write_signed(
+	const struct cgroup_entry *entry, const char *file, int64_t value, const char *field, struct error *err)
 {
 	return cgroup_write(entry, file, cgroup_number(value, false).text, field, err);
 }
 
-static int write_unsigned(const struct cgroup_entry *entry, const char *file, uint64_t value, const char *field, struct error *err)
+static int write_unsigned(
+	const struct cgroup_entry *entry, const char *file, uint64_t value, const char *field, struct error *err)
 {
 	cleanup_free char *text = xprintf("%" PRIu64, value);
 
@@ -45,7 +47,8 @@ static int write_memory_limit(const struct cgroup_entry *entry, int64_t limit, s
 	int result = write_signed(entry, "memory.limit_in_bytes", limit, "linux.resources.memory.limit", err);
 
 	if (result == -EBUSY)
-		return error_set(err, -EBUSY, "linux.resources.memory.limit: %" PRId64 " bytes are less than the %" PRIu64 " in use", limit,
+		return error_set(err, -EBUSY,
+			"linux.resources.memory.limit: %" PRId64 " bytes are less than the %" PRIu64 " in use", limit,
 			cgroup_read_number(entry, "memory.usage_in_bytes"));
 	return result;
 }
@@ -70,7 +73,8 @@ static int apply_memory_limits(const struct cgroup_entry *entry, const struct oc
 		swap = -1;
 	}
 	if (set_limit && set_swap && swap >= 0 && (memory->limit.value < 0 || swap < memory->limit.value))
-		return error_set(err, -EINVAL, "linux.resources.memory.swap: memory plus swap is less than memory.limit");
+		return error_set(
+			err, -EINVAL, "linux.resources.memory.swap: memory plus swap is less than memory.limit");
 	if (set_limit)
 		result = write_memory_limit(entry, memory->limit.value, err);
 	if (result == -EINVAL && set_swap) {
@@ -95,13 +99,15 @@ static int apply_memory(const struct cgroup *group, const struct oci_memory *mem
 		result = write_signed(entry, "memory.kmem.tcp.limit_in_bytes", memory->kernel_tcp.value,
 			"linux.resources.memory.kernelTCP", err);
 	if (result == 0 && memory->swappiness.set)
-		result = write_unsigned(entry, "memory.swappiness", memory->swappiness.value, "linux.resources.memory.swappiness", err);
+		result = write_unsigned(
+			entry, "memory.swappiness", memory->swappiness.value, "linux.resources.memory.swappiness", err);
 	if (result == 0 && memory->disable_oom_killer)
 		result = cgroup_write(entry, "memory.oom_control", "1", "linux.resources.memory.disableOOMKiller", err);
 	return result;
 }
 
-/* Period, quota and burst bound each other and the parent's: what is refused first is tried again once the others are set. */
+/* Period, quota and burst bound each other and the parent's: what is refused first is tried again once the others are
+ * set. */
 static int apply_bandwidth(const struct cgroup_entry *entry, const struct oci_cpu *cpu, struct error *err)
 {
 	struct {
@@ -109,7 +115,9 @@ static int apply_bandwidth(const struct cgroup_entry *entry, const struct oci_cp
 		bool set, done;
 		char text[24];
 	} values[] = {
-		{ .file = "cpu.cfs_period_us", .field = "linux.resources.cpu.period", .set = cpu->period.set && cpu->period.value },
+		{ .file = "cpu.cfs_period_us",
+			.field = "linux.resources.cpu.period",
+			.set = cpu->period.set && cpu->period.value },
 		{ .file = "cpu.cfs_quota_us", .field = "linux.resources.cpu.quota", .set = asked(&cpu->quota) },
 		{ .file = "cpu.cfs_burst_us", .field = "linux.resources.cpu.burst", .set = cpu->burst.set },
 	};
@@ -125,7 +133,8 @@ static int apply_bandwidth(const struct cgroup_entry *entry, const struct oci_cp
 
 			if (!values[i].set || values[i].done)
 				continue;
-			written = cgroup_write(entry, values[i].file, values[i].text, values[i].field, result == 0 ? err : NULL);
+			written = cgroup_write(
+				entry, values[i].file, values[i].text, values[i].field, result == 0 ? err : NULL);
 			values[i].done = written == 0;
 			result = result == 0 ? written : result;
 		}
@@ -145,18 +154,19 @@ static int apply_cpu(const struct cgroup *group, const struct oci_cpu *cpu, stru
 	if (cpu->shares.set && cpu->shares.value) {
 		/* The kernel brings others into its range without a word. */
 		if (cpu->shares.value < SHARES_MIN || cpu->shares.value > SHARES_MAX)
-			return error_set(err, -EINVAL, "linux.resources.cpu.shares: %" PRIu64 " is not between %d and %d",
-				cpu->shares.value, SHARES_MIN, SHARES_MAX);
+			return error_set(err, -EINVAL,
+				"linux.resources.cpu.shares: %" PRIu64 " is not between %d and %d", cpu->shares.value,
+				SHARES_MIN, SHARES_MAX);
 		result = write_unsigned(entry, "cpu.shares", cpu->shares.value, "linux.resources.cpu.shares", err);
 	}
 	if (result == 0)
 		result = apply_bandwidth(entry, cpu, err);
 	if (result == 0 && cpu->realtime_period.set && cpu->realtime_period.value)
-		result = write_unsigned(entry, "cpu.rt_period_us", cpu->realtime_period.value, "linux.resources.cpu.realtimePeriod",
-			err);
+		result = write_unsigned(entry, "cpu.rt_period_us", cpu->realtime_period.value,
+			"linux.resources.cpu.realtimePeriod", err);
 	if (result == 0 && asked(&cpu->realtime_runtime))
-		result = write_signed(entry, "cpu.rt_runtime_us", cpu->realtime_runtime.value, "linux.resources.cpu.realtimeRuntime",
-			err);
+		result = write_signed(entry, "cpu.rt_runtime_us", cpu->realtime_runtime.value,
+			"linux.resources.cpu.realtimeRuntime", err);
 	if (result == 0 && cpu->idle.set)
 		result = write_signed(entry, "cpu.idle", cpu->idle.value, "linux.resources.cpu.idle", err);
 	return result;
@@ -209,7 +219,8 @@ int cgroup_v1_prepare_cpuset(const struct cgroup_entry *entry, struct error *err
 		part += length + (part[length] == '/');
 	}
 	if (result < 0)
-		return error_set(err, -result, "giving the cgroup %s its parent's CPUs and memory nodes", entry->directory);
+		return error_set(
+			err, -result, "giving the cgroup %s its parent's CPUs and memory nodes", entry->directory);
 	return 0;
 }
 
@@ -228,16 +239,20 @@ static int apply_weights(const struct cgroup_entry *entry, const struct oci_bloc
 		result = write_unsigned(entry, either_file(entry, "blkio.weight", "blkio.bfq.weight"), io->weight.value,
 			"linux.resources.blockIO.weight", err);
 	if (result == 0 && io->leaf_weight.set && io->leaf_weight.value)
-		result = write_unsigned(entry, "blkio.leaf_weight", io->leaf_weight.value, "linux.resources.blockIO.leafWeight", err);
+		result = write_unsigned(
+			entry, "blkio.leaf_weight", io->leaf_weight.value, "linux.resources.blockIO.leafWeight", err);
 	for (size_t i = 0; i < io->weight_device_count && result == 0; i++) {
 		const struct oci_block_device_weight *device = &io->weight_devices[i];
-		cleanup_free char *weight = xprintf("%u:%u %" PRIu64, device->major, device->minor, device->weight.value);
-		cleanup_free char *leaf = xprintf("%u:%u %" PRIu64, device->major, device->minor, device->leaf_weight.value);
+		cleanup_free char *weight =
+			xprintf("%u:%u %" PRIu64, device->major, device->minor, device->weight.value);
+		cleanup_free char *leaf =
+			xprintf("%u:%u %" PRIu64, device->major, device->minor, device->leaf_weight.value);
 
 		if (device->weight.set)
 			result = cgroup_write(entry, device_file, weight, "linux.resources.blockIO.weightDevice", err);
 		if (result == 0 && device->leaf_weight.set)
-			result = cgroup_write(entry, "blkio.leaf_weight_device", leaf, "linux.resources.blockIO.weightDevice", err);
+			result = cgroup_write(
+				entry, "blkio.leaf_weight_device", leaf, "linux.resources.blockIO.weightDevice", err);
 	}
 	return result;
 }
@@ -290,7 +305,8 @@ static int apply_hugepages(const struct cgroup *group, const struct oci_resource
 		int result = write_unsigned(entry, file, limit->limit_bytes, "linux.resources.hugepageLimits", err);
 
 		if (result == 0 && cgroup_has_file(entry, reserved))
-			result = write_unsigned(entry, reserved, limit->limit_bytes, "linux.resources.hugepageLimits", err);
+			result = write_unsigned(
+				entry, reserved, limit->limit_bytes, "linux.resources.hugepageLimits", err);
 		if (result < 0)
 			return result;
 	}
@@ -299,17 +315,19 @@ static int apply_hugepages(const struct cgroup *group, const struct oci_resource
 
 static int apply_network(const struct cgroup *group, const struct oci_resources *resources, struct error *err)
 {
-	const struct cgroup_entry *classes = v1_entry(group, CGROUP_NET_CLS), *priorities = v1_entry(group, CGROUP_NET_PRIO);
+	const struct cgroup_entry *classes = v1_entry(group, CGROUP_NET_CLS),
+				  *priorities = v1_entry(group, CGROUP_NET_PRIO);
 	int result = 0;
 
 	if (classes && resources->network_class_id.set && resources->network_class_id.value)
 		result = write_unsigned(classes, "net_cls.classid", resources->network_class_id.value,
 			"linux.resources.network.classID", err);
 	for (size_t i = 0; priorities && result == 0 && i < resources->network_priority_count; i++) {
-		cleanup_free char *text =
-			xprintf("%s %u", resources->network_priorities[i].name, resources->network_priorities[i].priority);
+		cleanup_free char *text = xprintf(
+			"%s %u", resources->network_priorities[i].name, resources->network_priorities[i].priority);
 
-		result = cgroup_write(priorities, "net_prio.ifpriomap", text, "linux.resources.network.priorities", err);
+		result =
+			cgroup_write(priorities, "net_prio.ifpriomap", text, "linux.resources.network.priorities", err);
 	}
 	return result;
 }
@@ -324,8 +342,8 @@ int cgroup_v1_apply(const struct cgroup *group, const struct oci_resources *reso
 	if (result == 0)
 		result = apply_cpuset(group, &resources->cpu, err);
 	if (result == 0 && pids && resources->pids_limit.set)
-		result = cgroup_write(pids, "pids.max", cgroup_pids_limit(resources->pids_limit.value).text, "linux.resources.pids.limit",
-			err);
+		result = cgroup_write(pids, "pids.max", cgroup_pids_limit(resources->pids_limit.value).text,
+			"linux.resources.pids.limit", err);
 	if (result == 0)
 		result = apply_io(group, &resources->block_io, err);
 	if (result == 0)

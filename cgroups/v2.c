@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limits on v2 (Linux Documentation/admin-guide/cgroup-v2.rst). config.json speaks v1: where v2 has another measure, it is
- * converted as runc and crun do; where v2 has nothing of the kind, the field is refused.
+ * Limits on v2 (Linux Documentation/admin-guide/cgroup-v2.rst). config.json speaks v1: where v2 has another measure, it
+ * is converted as runc and crun do; where v2 has nothing of the kind, the field is refused.
  */
 #include "cgroups/internal.h"
 
@@ -43,9 +43,11 @@ static int swap_alone(const struct oci_memory *memory, bool *set, int64_t *swap,
 	if (!*set || *swap < 0 || limit < 0)
 		return 0;
 	if (limit == 0)
-		return error_set(err, -EINVAL, "linux.resources.memory.swap: memory plus swap needs memory.limit beside it");
+		return error_set(
+			err, -EINVAL, "linux.resources.memory.swap: memory plus swap needs memory.limit beside it");
 	if (*swap < limit)
-		return error_set(err, -EINVAL, "linux.resources.memory.swap: memory plus swap is less than memory.limit");
+		return error_set(
+			err, -EINVAL, "linux.resources.memory.swap: memory plus swap is less than memory.limit");
 	*swap -= limit;
 	return 0;
 }
@@ -58,10 +60,12 @@ static int check_usage(const struct cgroup_entry *entry, const struct oci_memory
 	if (!memory->check_before_update || usage == CGROUP_UNKNOWN)
 		return 0;
 	if (memory->limit.set && memory->limit.value > 0 && (uint64_t)memory->limit.value <= usage)
-		return error_set(err, -EBUSY, "linux.resources.memory.limit: %" PRId64 " bytes are less than the %" PRIu64 " in use",
+		return error_set(err, -EBUSY,
+			"linux.resources.memory.limit: %" PRId64 " bytes are less than the %" PRIu64 " in use",
 			memory->limit.value, usage);
 	if (memory->swap.set && memory->swap.value > 0 && (uint64_t)memory->swap.value <= usage)
-		return error_set(err, -EBUSY, "linux.resources.memory.swap: %" PRId64 " bytes are less than the %" PRIu64 " in use",
+		return error_set(err, -EBUSY,
+			"linux.resources.memory.swap: %" PRId64 " bytes are less than the %" PRIu64 " in use",
 			memory->swap.value, usage);
 	return 0;
 }
@@ -74,8 +78,8 @@ static int write_swap(const struct cgroup_entry *entry, int64_t swap, struct err
 	if (result == -ENOENT && (swap < 0 || faccessat(AT_FDCWD, "/proc/swaps", F_OK, 0) < 0))
 		return 0;
 	if (result < 0)
-		return cgroup_write_failed(entry, "memory.swap.max", cgroup_number(swap, true).text, "linux.resources.memory.swap",
-			result, err);
+		return cgroup_write_failed(entry, "memory.swap.max", cgroup_number(swap, true).text,
+			"linux.resources.memory.swap", result, err);
 	return 0;
 }
 
@@ -127,7 +131,8 @@ static int apply_bandwidth(const struct cgroup_entry *entry, const struct oci_cp
 
 	quota = set_quota ? number.text : now.data;
 	value = set_period ? xprintf("%s %" PRIu64, quota, cpu->period.value) : xstrdup(quota);
-	return cgroup_write(entry, "cpu.max", value, set_quota ? "linux.resources.cpu.quota" : "linux.resources.cpu.period", err);
+	return cgroup_write(
+		entry, "cpu.max", value, set_quota ? "linux.resources.cpu.quota" : "linux.resources.cpu.period", err);
 }
 
 /* A burst above the quota is refused, whichever of the two is the old one. */
@@ -157,8 +162,9 @@ static int apply_cpu(const struct cgroup *group, const struct oci_cpu *cpu, stru
 		cleanup_free char *weight = xprintf("%" PRIu64, cgroup_weight_of_shares(cpu->shares.value));
 
 		if (cpu->shares.value < SHARES_MIN || cpu->shares.value > SHARES_MAX)
-			return error_set(err, -EINVAL, "linux.resources.cpu.shares: %" PRIu64 " is not between %d and %d",
-				cpu->shares.value, SHARES_MIN, SHARES_MAX);
+			return error_set(err, -EINVAL,
+				"linux.resources.cpu.shares: %" PRIu64 " is not between %d and %d", cpu->shares.value,
+				SHARES_MIN, SHARES_MAX);
 		result = cgroup_write(entry, "cpu.weight", weight, "linux.resources.cpu.shares", err);
 	}
 	if (result == 0)
@@ -169,7 +175,8 @@ static int apply_cpu(const struct cgroup *group, const struct oci_cpu *cpu, stru
 }
 
 /* v2 takes a list that the parent cannot grant and lets the group use the parent's: that would be no limit. */
-static int write_set(const struct cgroup_entry *entry, const char *file, const char *list, const char *field, struct error *err)
+static int write_set(
+	const struct cgroup_entry *entry, const char *file, const char *list, const char *field, struct error *err)
 {
 	cleanup_free char *effective_file = xprintf("%s.effective", file);
 	cleanup_strbuf struct strbuf effective = STRBUF_INIT;
@@ -211,7 +218,8 @@ static int apply_weights(const struct cgroup_entry *entry, const struct oci_bloc
 	if (io->leaf_weight.set && io->leaf_weight.value)
 		return refuse("linux.resources.blockIO.leafWeight", err);
 	if (io->weight.set && io->weight.value) {
-		cleanup_free char *text = xprintf("%" PRIu64, bfq ? io->weight.value : cgroup_weight_of_blkio(io->weight.value));
+		cleanup_free char *text =
+			xprintf("%" PRIu64, bfq ? io->weight.value : cgroup_weight_of_blkio(io->weight.value));
 
 		result = cgroup_write(entry, file, text, "linux.resources.blockIO.weight", err);
 	}
@@ -233,8 +241,9 @@ static int apply_rates(const struct cgroup_entry *entry, const struct oci_block_
 {
 	for (size_t i = 0; i < rates->count; i++) {
 		const struct oci_block_device_rate *rate = &rates->entries[i];
-		cleanup_free char *text = rate->rate ? xprintf("%u:%u %s=%" PRIu64, rate->major, rate->minor, key, rate->rate)
-						     : xprintf("%u:%u %s=max", rate->major, rate->minor, key);
+		cleanup_free char *text =
+			rate->rate ? xprintf("%u:%u %s=%" PRIu64, rate->major, rate->minor, key, rate->rate)
+				   : xprintf("%u:%u %s=max", rate->major, rate->minor, key);
 		int result = cgroup_write(entry, "io.max", text, field, err);
 
 		if (result < 0)
@@ -252,13 +261,17 @@ static int apply_io(const struct cgroup *group, const struct oci_block_io *io, s
 		return 0;
 	result = apply_weights(entry, io, err);
 	if (result == 0)
-		result = apply_rates(entry, &io->read_bytes, "rbps", "linux.resources.blockIO.throttleReadBpsDevice", err);
+		result = apply_rates(
+			entry, &io->read_bytes, "rbps", "linux.resources.blockIO.throttleReadBpsDevice", err);
 	if (result == 0)
-		result = apply_rates(entry, &io->write_bytes, "wbps", "linux.resources.blockIO.throttleWriteBpsDevice", err);
+		result = apply_rates(
+			entry, &io->write_bytes, "wbps", "linux.resources.blockIO.throttleWriteBpsDevice", err);
 	if (result == 0)
-		result = apply_rates(entry, &io->read_operations, "riops", "linux.resources.blockIO.throttleReadIOPSDevice", err);
+		result = apply_rates(
+			entry, &io->read_operations, "riops", "linux.resources.blockIO.throttleReadIOPSDevice", err);
 	if (result == 0)
-		result = apply_rates(entry, &io->write_operations, "wiops", "linux.resources.blockIO.throttleWriteIOPSDevice", err);
+		result = apply_rates(
+			entry, &io->write_operations, "wiops", "linux.resources.blockIO.throttleWriteIOPSDevice", err);
 	return result;
 }
 
@@ -319,8 +332,8 @@ int cgroup_v2_apply(const struct cgroup *group, const struct oci_resources *reso
 	if (result == 0)
 		result = apply_cpuset(group, &resources->cpu, err);
 	if (result == 0 && pids && resources->pids_limit.set)
-		result = cgroup_write(pids, "pids.max", cgroup_pids_limit(resources->pids_limit.value).text, "linux.resources.pids.limit",
-			err);
+		result = cgroup_write(pids, "pids.max", cgroup_pids_limit(resources->pids_limit.value).text,
+			"linux.resources.pids.limit", err);
 	if (result == 0)
 		result = apply_io(group, &resources->block_io, err);
 	if (result == 0)

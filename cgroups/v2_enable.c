@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Handing controllers down to a v2 group: each group above it must name them in cgroup.subtree_control, and none of them may have
- * processes of its own ("no internal process constraint", cgroups(7)), the root apart.
+ * Handing controllers down to a v2 group: each group above it must name them in cgroup.subtree_control, and none of
+ * them may have processes of its own ("no internal process constraint", cgroups(7)), the root apart.
  */
 #include "cgroups/internal.h"
 
@@ -16,17 +16,19 @@ static uint32_t read_controllers(int directory, const char *file)
 {
 	cleanup_strbuf struct strbuf list = STRBUF_INIT;
 
-	return file_read(directory, file, CGROUP_FILE_BYTES_MAX, &list) < 0 ? 0 : cgroup_controllers_of(list.data, true);
+	return file_read(directory, file, CGROUP_FILE_BYTES_MAX, &list) < 0 ? 0
+									    : cgroup_controllers_of(list.data, true);
 }
 
-/* A group with processes would take the controllers that know threads, and become threaded by it, with all groups below: that is not for us to do to
- * somebody else's group. The hierarchy's root alone, which has no type, may have both. */
+/* A group with processes would take the controllers that know threads, and become threaded by it, with all groups
+ * below: that is not for us to do to somebody else's group. The hierarchy's root alone, which has no type, may have
+ * both. */
 static bool has_processes(int directory)
 {
 	cleanup_strbuf struct strbuf processes = STRBUF_INIT;
 
 	return faccessat(directory, "cgroup.type", F_OK, 0) == 0 &&
-		file_read(directory, "cgroup.procs", CGROUP_FILE_BYTES_MAX, &processes) == 0 && processes.length > 0;
+	       file_read(directory, "cgroup.procs", CGROUP_FILE_BYTES_MAX, &processes) == 0 && processes.length > 0;
 }
 
 /* Enables what it can. One that cannot be enabled is missed later by whoever needs it, with its name. */
@@ -34,7 +36,8 @@ static void enable_in(int directory, uint32_t wanted)
 {
 	cleanup_strbuf struct strbuf all = STRBUF_INIT;
 
-	wanted &= read_controllers(directory, "cgroup.controllers") & ~read_controllers(directory, "cgroup.subtree_control");
+	wanted &= read_controllers(directory, "cgroup.controllers") &
+		  ~read_controllers(directory, "cgroup.subtree_control");
 	for (int i = 0; i < CGROUP_CONTROLLERS; i++) {
 		if (wanted & CGROUP_BIT(i))
 			strbuf_printf(&all, "%s+%s", all.length ? " " : "", cgroup_controller_table[i].name_v2);
@@ -76,8 +79,8 @@ static void enable_above(const struct cgroup_entry *entry, uint32_t wanted)
 }
 
 /*
- * A group below one with processes is invalid, or threaded. It can take processes once it is threaded itself, but then only the controllers that
- * know threads (cpu, cpuset, pids, perf_event) work in it.
+ * A group below one with processes is invalid, or threaded. It can take processes once it is threaded itself, but then
+ * only the controllers that know threads (cpu, cpuset, pids, perf_event) work in it.
  */
 static int check_type(const struct cgroup_entry *entry, bool limited, struct error *err)
 {
@@ -89,7 +92,8 @@ static int check_type(const struct cgroup_entry *entry, bool limited, struct err
 	type.data[strcspn(type.data, "\n")] = '\0';
 	if (limited)
 		return error_set(err, -EOPNOTSUPP,
-			"the cgroup %s cannot have limits: its type is \"%s\", since a group above it has processes or threads of its own",
+			"the cgroup %s cannot have limits: its type is \"%s\", since a group above it has processes or "
+			"threads of its own",
 			entry->directory, type.data);
 	if (strcmp(type.data, "domain invalid") != 0)
 		return 0;

@@ -27,9 +27,9 @@ static double binary_logarithm(double value)
 }
 
 /*
- * The quadratic function of runc 1.3.2 and crun 1.23 on: it maps the smallest, largest and default shares (2, 262144, 1024) to the
- * smallest, largest and default weights (1, 10000, 100), where the older linear formula gave the default of Kubernetes and Docker a
- * weight of 39. weight = ceil(10 ^ ((l² + 125 l) / 612 - 7/34)) with l = log2(shares).
+ * The quadratic function of runc 1.3.2 and crun 1.23 on: it maps the smallest, largest and default shares (2, 262144,
+ * 1024) to the smallest, largest and default weights (1, 10000, 100), where the older linear formula gave the default
+ * of Kubernetes and Docker a weight of 39. weight = ceil(10 ^ ((l² + 125 l) / 612 - 7/34)) with l = log2(shares).
  */
 uint64_t cgroup_weight_of_shares(uint64_t shares)
 {

@@ -65,7 +65,8 @@ static void make_room(struct guest_frame_reader *reader)
 	reader->buffer = xrealloc(reader->buffer, reader->capacity, 1);
 }
 
-/* One recv(2): a whole burst of small frames costs one system call. > 0, 0 at the end of the stream, or a negative errno. */
+/* One recv(2): a whole burst of small frames costs one system call. > 0, 0 at the end of the stream, or a negative
+ * errno. */
 static ssize_t receive(struct guest_frame_reader *reader, int fd)
 {
 	size_t room;
@@ -110,8 +111,9 @@ int guest_frame_read(struct guest_frame_reader *reader, int fd, struct error *er
 		if (count < 0)
 			return error_set(err, (int)-count, "read from the control channel");
 		if (count == 0)
-			return error_set(err, -EPIPE, "%s", pending_bytes(reader) ? "control channel ended inside a frame" :
-										   "control channel was closed");
+			return error_set(err, -EPIPE, "%s",
+				pending_bytes(reader) ? "control channel ended inside a frame"
+						      : "control channel was closed");
 	}
 }
 

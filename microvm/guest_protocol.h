@@ -2,20 +2,22 @@
 /*
  * What the host and the guest's init say to each other over vsock.
  *
- * The guest connects to the host's port GUEST_PORT_CONTROL and sends HELLO. Frames: u32 length of the payload, u32 type,
- * payload (base/wire.h encoding, little endian), at most GUEST_FRAME_MAX bytes of payload.
+ * The guest connects to the host's port GUEST_PORT_CONTROL and sends HELLO. Frames: u32 length of the payload, u32
+ * type, payload (base/wire.h encoding, little endian), at most GUEST_FRAME_MAX bytes of payload.
  *
  * A session is one process tree with its own streams: session 0 is the container's process, others come from exec.
  * Before it sends CREATE or EXEC the host registers the session's stream ports; the guest connects to them:
  *   without terminal  stdin (host -> guest), stdout, stderr (guest -> host), three connections
  *   with terminal     one connection on the stdin port, both directions; the pseudo terminal is in the guest
- * End of file travels as shutdown of one direction. On stdout and stderr, where the host has nothing to say, a shutdown or
- * reset from the host means that nobody reads any more: the process then gets SIGPIPE or EPIPE as from a closed pipe.
+ * End of file travels as shutdown of one direction. On stdout and stderr, where the host has nothing to say, a shutdown
+ * or reset from the host means that nobody reads any more: the process then gets SIGPIPE or EPIPE as from a closed
+ * pipe.
  *
- * Session 0: CREATE -> CREATED or FAILED; START -> STARTED or FAILED; then EXITED. Other sessions: EXEC -> STARTED or FAILED,
- * then EXITED. After FAILED the session is gone. When a process has exited and its descendants keep its output open, session 0
- * waits for the end of the output (its pid namespace dies with it), an exec'ed one for at most GUEST_DRAIN_MS.
- * EXITED of session 0 is sent after sync(2): from then on the host may stop the machine without SHUTDOWN and lose nothing.
+ * Session 0: CREATE -> CREATED or FAILED; START -> STARTED or FAILED; then EXITED. Other sessions: EXEC -> STARTED or
+ * FAILED, then EXITED. After FAILED the session is gone. When a process has exited and its descendants keep its output
+ * open, session 0 waits for the end of the output (its pid namespace dies with it), an exec'ed one for at most
+ * GUEST_DRAIN_MS. EXITED of session 0 is sent after sync(2): from then on the host may stop the machine without
+ * SHUTDOWN and lose nothing.
  */
 #ifndef DUET_MICROVM_GUEST_PROTOCOL_H
 #define DUET_MICROVM_GUEST_PROTOCOL_H
@@ -28,13 +30,13 @@
 #include "base/strbuf.h"
 #include "base/wire.h"
 
-#define GUEST_PROTOCOL_VERSION 1
-#define GUEST_FRAME_MAX        (16U << 20)
-#define GUEST_PORT_CONTROL     1024U
-#define GUEST_PORT_STREAM(session, stream) (2048U + (session) * 4U + (stream))
-#define GUEST_SESSIONS_MAX     1024U
-#define GUEST_SESSION_NONE     UINT32_MAX /* in FAILED: about a message, not about a session */
-#define GUEST_DRAIN_MS         1000
+#define GUEST_PROTOCOL_VERSION             1
+#define GUEST_FRAME_MAX                    (16U << 20)
+#define GUEST_PORT_CONTROL                 1024U
+#define GUEST_PORT_STREAM(session, stream) (2048U + (session)*4U + (stream))
+#define GUEST_SESSIONS_MAX                 1024U
+#define GUEST_SESSION_NONE                 UINT32_MAX /* in FAILED: about a message, not about a session */
+#define GUEST_DRAIN_MS                     1000
 
 /* Where the init mounts the shared directory (virtio-fs, VM_FS_TAG), read-write: paths of rootfs and binds in a
  * container_plan for the guest begin with it. */
@@ -48,7 +50,7 @@ enum guest_message {
 	GUEST_CREATED,   /* u32 session: everything is prepared, the executable was found; waiting for START */
 	GUEST_STARTED,   /* u32 session: execve has succeeded */
 	GUEST_FAILED,    /* u32 session, u32 errno, u32 exit status, string message: create, start or exec failed */
-	GUEST_EXITED,    /* u32 session, u32 wait status (waitpid(2)); sent after the session's streams were shut down */
+	GUEST_EXITED, /* u32 session, u32 wait status (waitpid(2)); sent after the session's streams were shut down */
 	/* host -> guest */
 	GUEST_CREATE = 64, /* i64 seconds and u32 nanoseconds of the host's CLOCK_REALTIME, bytes of entropy,
 			      container_plan, process_plan */
@@ -73,14 +75,14 @@ struct guest_frame_reader {
 	bool drained;                /* the last read took all that was there */
 };
 
-/* Takes the next frame; never waits. 1: a whole frame is in type, length, payload (valid until the next call); 0: more is to come:
- * wait until fd is readable (level-triggered); -EPIPE: end of stream; other negative errno: broken, stop reading.
- * Several frames may have come at once: call until it answers other than 1. */
+/* Takes the next frame; never waits. 1: a whole frame is in type, length, payload (valid until the next call); 0: more
+ * is to come: wait until fd is readable (level-triggered); -EPIPE: end of stream; other negative errno: broken, stop
+ * reading. Several frames may have come at once: call until it answers other than 1. */
 int guest_frame_read(struct guest_frame_reader *reader, int fd, struct error *err);
 void guest_frame_reader_free(struct guest_frame_reader *reader);
 
-/* Writes all of it to a blocking or non-blocking stream descriptor, waiting where needed. payload: NULL for an empty one.
- * Never raises SIGPIPE on a socket. */
+/* Writes all of it to a blocking or non-blocking stream descriptor, waiting where needed. payload: NULL for an empty
+ * one. Never raises SIGPIPE on a socket. */
 int guest_frame_send(int fd, enum guest_message type, const struct strbuf *payload, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 
+#define MSR_TSC               0x10U
 #define MSR_MISC_ENABLE       0x1a0U
 #define MSR_MTRR_DEFAULT_TYPE 0x2ffU
 
@@ -39,6 +40,24 @@ static int set_msrs(struct vcpu *vcpu, struct error *err)
 	if (done < (int)ARRAY_SIZE(msrs.entries))
 		return error_set(
 			err, -ENOTSUP, "KVM does not take the model-specific register 0x%x", msrs.entries[done].index);
+	return 0;
+}
+
+/*
+ * Every extended state that the guest may use, as if firmware had enabled it: CPUID then shows the size of all of it
+ * from the start. Linux sets the register itself; some emulated processors (QEMU's SVM) do not let KVM see that, and
+ * this is all that KVM knows then.
+ */
+static int enable_extended_state(struct vcpu *vcpu, const struct cpuid_table *cpuid, struct error *err)
+{
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1 };
+
+	for (uint32_t i = 0; i < cpuid->count; i++) {
+		if (cpuid->entries[i].function == 0xd && cpuid->entries[i].index == 0)
+			xcrs.xcrs[0].value = (uint64_t)cpuid->entries[i].edx << 32 | cpuid->entries[i].eax;
+	}
+	if (xcrs.xcrs[0].value && ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs) < 0)
+		return error_set(err, errno, "KVM_SET_XCRS");
 	return 0;
 }
 
@@ -110,6 +129,17 @@ static int get_msr(void *owner, uint32_t index, uint64_t *value)
 	return 0;
 }
 
+static int set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	/* Laid out like struct kvm_msrs. */
+	struct {
+		uint32_t count, padding;
+		struct kvm_msr_entry entry;
+	} msr = { .count = 1, .entry = { .index = index, .data = value } };
+
+	return ioctl(vcpu->fd, KVM_SET_MSRS, &msr) != 1 ? -EIO : 0;
+}
+
 static const struct softkvm_state soft_state = {
 	.get_xsave = get_xsave, .set_xsave = set_xsave, .get_xcr0 = get_xcr0, .set_xcr0 = set_xcr0, .get_msr = get_msr
 };
@@ -118,6 +148,7 @@ static int set_up_soft(
 	struct vcpu *vcpu, const struct kvm_machine *machine, const struct vcpu_options *options, struct error *err)
 {
 	struct softkvm_cpu *soft;
+	int result;
 
 	if (!machine->sync_regs)
 		return error_set(err, -ENOTSUP, "/dev/kvm lacks KVM_CAP_SYNC_REGS, which a software-only KVM needs");
@@ -133,6 +164,8 @@ static int set_up_soft(
 		.area_bytes = machine->xsave_bytes,
 	};
 	vcpu->soft = soft;
+	result = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+	vcpu->tsc_khz = result > 0 ? (uint64_t)result : 0;
 	vcpu->large_xsave = machine->xsave_bytes > sizeof(struct kvm_xsave);
 	/* Registers then come with each exit, without a system call of their own. */
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
@@ -160,6 +193,8 @@ int vcpu_create(struct vcpu *vcpu, const struct kvm_machine *machine, unsigned i
 	result = set_msrs(vcpu, err);
 	if (!result)
 		result = set_local_lines(vcpu, err);
+	if (!result && !options->soft_layout)
+		result = enable_extended_state(vcpu, options->cpuid, err);
 	if (!result && options->soft_layout)
 		result = set_up_soft(vcpu, machine, options, err);
 	return result;
@@ -249,6 +284,22 @@ static void handle_internal_error(struct vcpu *vcpu)
 	crash(vcpu, &err);
 }
 
+/* Only the timer's register comes here, and only on a software KVM. */
+static void handle_wrmsr(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	struct softkvm_progress progress;
+	uint64_t now = 0;
+
+	run->msr.error = 1;
+	if (!vcpu->soft || run->msr.index != SOFTKVM_TIMER_MSR || get_msr(vcpu, MSR_TSC, &now) != 0)
+		return;
+	softkvm_timer_progress(&progress);
+	run->msr.error =
+		set_msr(vcpu, SOFTKVM_TIMER_MSR,
+			softkvm_timer_deadline(&vcpu->timer, run->msr.data, now, vcpu->tsc_khz, &progress)) != 0;
+}
+
 static void handle_exit(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -264,6 +315,9 @@ static void handle_exit(struct vcpu *vcpu)
 		return;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		return;
+	case KVM_EXIT_X86_WRMSR:
+		handle_wrmsr(vcpu);
 		return;
 	case KVM_EXIT_INTERNAL_ERROR:
 		handle_internal_error(vcpu);

@@ -15,6 +15,7 @@
 #include "microvm/cpuid.h"
 #include "microvm/kvm.h"
 #include "microvm/softkvm.h"
+#include "microvm/softkvm_timer.h"
 
 /* Gets a thread out of KVM_RUN. Ignored by default everywhere, and no signal that people send to containers. */
 #define VCPU_KICK_SIGNAL SIGURG
@@ -51,6 +52,8 @@ struct vcpu {
 	/* Only on a software KVM; else NULL. */
 	struct softkvm_cpu *soft;
 	bool large_xsave;
+	uint64_t tsc_khz;
+	struct softkvm_timer timer;
 };
 
 struct vcpu_options {

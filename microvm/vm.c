@@ -316,8 +316,12 @@ static int add_vcpus(struct vm *vm, const struct vm_config *config, uint64_t ent
 
 	if (result)
 		return result;
-	if (!vm->host.hardware)
+	if (!vm->host.hardware) {
 		softkvm_read_layout(&vm->soft_layout);
+		result = softkvm_timer_intercept(vm->machine.vm_fd, err);
+		if (result)
+			return result;
+	}
 	vm->vcpus = xcalloc(config->vcpus, sizeof(*vm->vcpus));
 	for (unsigned i = 0; i < config->vcpus && !result; i++) {
 		vm->vcpus[i].fd = -EBADF;

@@ -146,12 +146,16 @@ static int mount_hierarchy(
 	const struct mount_attr attributes = { .attr_set = HIERARCHY_FLAGS | readonly };
 	const char *name = directory_name(hierarchy);
 	cleanup_free char *mount_point = xprintf("%s/%s", HOST_MOUNT, name);
-	struct mount_target target = { .root = tmpfs, .path = name, .fd = make_directories_in_root(tmpfs, name, 0755) };
+	struct mount_target target = { .root = tmpfs, .path = name };
 	cleanup_fd int mounted = -EBADF;
 	int result;
 
+	/* In a file system that nobody else has seen yet. */
+	if (mkdirat(tmpfs, name, 0755) < 0 && errno != EEXIST)
+		return error_set(err, errno, "make the mount point of the cgroup hierarchy \"%s\"", name);
+	target.fd = openat(tmpfs, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target.fd < 0)
-		return error_set(err, -target.fd, "make the mount point of the cgroup hierarchy \"%s\"", name);
+		return error_set(err, errno, "make the mount point of the cgroup hierarchy \"%s\"", name);
 	if (!hierarchy->namespace_root)
 		result = bind_group(rootfs, mount_point, hierarchy->path, &attributes, &target, err);
 	else
@@ -228,8 +232,8 @@ int rootfs_mount_cgroup(
 	if (v1)
 		return mount_v1(rootfs, mount, table.data, target, err);
 	rest = table.data;
+	/* v2 is not in the table before somebody has mounted it: a guest's kernel, where nobody has. */
 	if (!next_hierarchy(&rest, is_first_namespace(rootfs), &hierarchy))
-		return error_set(
-			err, -ENODEV, "mount cgroup at \"%s\": this kernel has no cgroups", mount->destination);
+		hierarchy = (struct hierarchy){ .controllers = "", .path = "/", .namespace_root = true };
 	return mount_v2(rootfs, mount, &hierarchy, target, err);
 }

@@ -173,9 +173,12 @@ static int old_request(
 	}
 	if (result < 0)
 		return result;
-	covering = open_in_root(target->root, target->path, O_PATH, 0, target->resolve);
+	if (target->root == AT_FDCWD)
+		covering = open(target->path, O_PATH | O_CLOEXEC);
+	else
+		covering = open_in_root(target->root, target->path, O_PATH, 0, target->resolve);
 	if (covering < 0)
-		return covering;
+		return target->root == AT_FDCWD ? -errno : covering;
 	if (!request->type)
 		result = old_change(api, covering, &request->attributes, false);
 	if (result == 0)

@@ -21,7 +21,8 @@ struct mount_api {
 	char detail[256]; /* what the kernel said of the last failure beyond its errno; "" */
 };
 
-/* Where a mount goes: the descriptor (O_PATH) of what it will cover, and how to find what covers it then. */
+/* Where a mount goes: the descriptor (O_PATH) of what it will cover, and how to find what covers it then. With AT_FDCWD
+ * for root the path is an absolute one of the host's, and trusted. */
 struct mount_target {
 	int fd;
 	int root;

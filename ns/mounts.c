@@ -87,31 +87,32 @@ static bool refuses_links(const struct mount_plan *mount)
 	       (strcmp(mount->type, "proc") == 0 || strcmp(mount->type, "sysfs") == 0);
 }
 
-static int make_destination(
-	const struct rootfs *rootfs, const struct mount_plan *mount, bool directory, struct mount_target *target)
+static int make_destination(const struct rootfs *rootfs, const struct mount_target *target, bool directory)
 {
-	int nofollow = mount->destination_nofollow ? O_NOFOLLOW : 0;
-	int fd = open_in_root(rootfs->root, target->path, O_PATH | nofollow, 0, target->resolve);
+	int fd = directory ? make_directories_in_root(rootfs->root, target->path, 0755)
+			   : make_file_in_root(rootfs->root, target->path, 0644);
 
-	if (fd != -ENOENT)
-		return fd;
-	fd = directory ? make_directories_in_root(rootfs->root, target->path, 0755)
-		       : make_file_in_root(rootfs->root, target->path, 0644);
 	if (fd < 0 || !(target->resolve & RESOLVE_NO_SYMLINKS))
 		return fd;
 	close_fd(&fd);
 	return open_in_root(rootfs->root, target->path, O_PATH, 0, target->resolve);
 }
 
+/* *found: it was there already. */
 static int open_destination(const struct rootfs *rootfs, const struct mount_plan *mount, bool directory,
-	struct mount_target *target, struct error *err)
+	struct mount_target *target, bool *found, struct error *err)
 {
+	int nofollow = mount->destination_nofollow ? O_NOFOLLOW : 0;
+
 	*target = (struct mount_target){
 		.root = rootfs->root,
 		.path = mount->destination[0] ? mount->destination : "/",
 		.resolve = refuses_links(mount) ? RESOLVE_NO_SYMLINKS : 0,
 	};
-	target->fd = make_destination(rootfs, mount, directory, target);
+	target->fd = open_in_root(rootfs->root, target->path, O_PATH | nofollow, 0, target->resolve);
+	*found = target->fd != -ENOENT;
+	if (!*found)
+		target->fd = make_destination(rootfs, target, directory);
 	if (target->fd >= 0)
 		return 0;
 	if (target->fd == -ELOOP && refuses_links(mount))
@@ -163,11 +164,12 @@ static int bind_source(
 	cleanup_fd int mounted = -EBADF;
 	struct mount_target target;
 	struct stat status;
+	bool found;
 	int result;
 
 	if (fstat(request->tree_fd > 0 ? request->tree_fd : request->source_fd, &status) < 0)
 		return error_set(err, errno, "look at \"%s\"", mount->source);
-	result = open_destination(rootfs, mount, S_ISDIR(status.st_mode), &target, err);
+	result = open_destination(rootfs, mount, S_ISDIR(status.st_mode), &target, &found, err);
 	if (result < 0)
 		return result;
 	result = rootfs_request(rootfs, request, &target, what, &mounted, err);
@@ -195,12 +197,11 @@ static int mount_bind(struct rootfs *rootfs, const struct mount_plan *mount, str
 /* ---- file systems ---- */
 
 /* Without a mode of its own a tmpfs gets that of the directory which it covers. */
-static char *tmpfs_options(const struct rootfs *rootfs, const struct mount_plan *mount)
+static char *tmpfs_options(const struct mount_plan *mount, int covered)
 {
-	cleanup_fd int covered = open_in_root(rootfs->root, mount->destination, O_PATH, 0, 0);
 	struct stat status;
 
-	if (covered < 0 || fstat(covered, &status) < 0)
+	if (fstat(covered, &status) < 0)
 		return mount->data ? xstrdup(mount->data) : NULL;
 	return xprintf("mode=%04o%s%s", status.st_mode & 07777, mount->data ? "," : "", mount->data ? mount->data : "");
 }
@@ -243,30 +244,39 @@ static int attach_filesystem(struct rootfs *rootfs, const struct mount_plan *mou
 	return result;
 }
 
-static int mount_filesystem(struct rootfs *rootfs, const struct mount_plan *mount, struct error *err)
+/* What a mount of a new file system is to be like. `later`: it becomes read-only in the end. */
+static void fill_filesystem(const struct mount_plan *mount, bool later, struct mount_request *request)
 {
-	bool tmpfs = strcmp(mount->type, "tmpfs") == 0;
-	/* What else is mounted in it, and device nodes, need a place to be made first. */
-	bool later = (mount->flags & MS_RDONLY) && (tmpfs || rootfs_path_is(mount->destination, "/dev"));
-	struct mount_request request = { .source_fd = -EBADF, .type = mount->type, .source = mount->source };
-	cleanup_free char *options = tmpfs ? tmpfs_options(rootfs, mount) : NULL;
-	cleanup_fd int mounted = -EBADF;
-	struct mount_target target;
-	int result;
-
-	request.data = tmpfs ? options : mount->data;
-	rootfs_fill_request(mount, &request);
+	*request = (struct mount_request){
+		.source_fd = -EBADF, .type = mount->type, .source = mount->source, .data = mount->data
+	};
+	rootfs_fill_request(mount, request);
 	if (mount->user_fd > 0) {
-		request.everywhere.attr_set |= MOUNT_ATTR_IDMAP;
-		request.everywhere.userns_fd = (uint64_t)mount->user_fd;
+		request->everywhere.attr_set |= MOUNT_ATTR_IDMAP;
+		request->everywhere.userns_fd = (uint64_t)mount->user_fd;
 	}
 	if (later)
-		request.attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
+		request->attributes.attr_set &= ~(uint64_t)MOUNT_ATTR_RDONLY;
 	/* fsmount(2) takes flags only. */
-	request.everywhere.propagation |= request.attributes.propagation;
-	result = open_destination(rootfs, mount, true, &target, err);
+	request->everywhere.propagation |= request->attributes.propagation;
+}
+
+static int mount_filesystem(struct rootfs *rootfs, const struct mount_plan *mount, struct error *err)
+{
+	bool tmpfs = strcmp(mount->type, "tmpfs") == 0, found;
+	/* What else is mounted in it, and device nodes, need a place to be made first. */
+	bool later = (mount->flags & MS_RDONLY) && (tmpfs || rootfs_path_is(mount->destination, "/dev"));
+	cleanup_free char *options = NULL;
+	cleanup_fd int mounted = -EBADF;
+	struct mount_request request;
+	struct mount_target target;
+	int result = open_destination(rootfs, mount, true, &target, &found, err);
+
 	if (result < 0)
 		return result;
+	fill_filesystem(mount, later, &request);
+	if (tmpfs && found)
+		request.data = options = tmpfs_options(mount, target.fd);
 	result = attach_filesystem(rootfs, mount, &request, &target, &mounted, err);
 	close_fd(&target.fd);
 	if (result == 0 && adopt_root(rootfs, mount, &mounted) == 0 && later)
@@ -287,7 +297,8 @@ static int mount_again(struct rootfs *rootfs, const struct mount_plan *mount, st
 static int mount_cgroup(struct rootfs *rootfs, const struct mount_plan *mount, struct error *err)
 {
 	struct mount_target target;
-	int result = open_destination(rootfs, mount, true, &target, err);
+	bool found;
+	int result = open_destination(rootfs, mount, true, &target, &found, err);
 
 	if (result < 0)
 		return result;

@@ -35,6 +35,8 @@ struct address_list {
 struct index_list {
 	unsigned int *indices;
 	size_t count;
+	const char *wanted_name;
+	bool name_taken;
 };
 
 static void close_socket(struct mnl_socket **socket)
@@ -179,7 +181,14 @@ static int note_index(const struct nlmsghdr *message, void *data)
 {
 	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
 	struct index_list *list = data;
+	const struct nlattr *attribute;
 
+	mnl_attr_for_each(attribute, message, sizeof(*header))
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_IFNAME && list->wanted_name &&
+			strcmp(mnl_attr_get_str(attribute), list->wanted_name) == 0)
+			list->name_taken = true;
+	}
 	list->indices = xrealloc(list->indices, list->count + 1, sizeof(*list->indices));
 	list->indices[list->count++] = (unsigned int)header->ifi_index;
 	return MNL_CB_OK;
@@ -269,28 +278,45 @@ static int set_up_moved(struct mnl_socket *inside, const struct index_list *befo
 	return result < 0 ? error_set(err, -result, "bring the network device \"%s\" up in the container", name) : 0;
 }
 
+/* The kernel would move the device first and then fail to rename it, and it would be lost with the container. */
+static int check_name(
+	const struct index_list *links, const char *host_name, const char *container_name, struct error *err)
+{
+	if (!links->name_taken)
+		return 0;
+	return error_set(
+		err, EEXIST, "move the network device \"%s\" into the container as \"%s\"", host_name, container_name);
+}
+
+static int move_and_set_up(struct mnl_socket *outside, struct mnl_socket *inside, int namespace, const char *host_name,
+	const char *container_name, struct address_list *addresses, struct index_list *before, struct error *err)
+{
+	int result = list_addresses(outside, addresses);
+
+	if (result == 0)
+		result = list_links(inside, before);
+	if (result < 0)
+		return error_set(err, -result, "read the addresses of the network device \"%s\"", host_name);
+	result = check_name(before, host_name, container_name, err);
+	if (result < 0)
+		return result;
+	result = move_link(outside, addresses->interface, namespace, container_name);
+	if (result < 0)
+		return error_set(err, -result, "move the network device \"%s\" into the container as \"%s\"", host_name,
+			container_name);
+	return set_up_moved(inside, before, addresses, container_name, err);
+}
+
 static int move_with_sockets(struct mnl_socket *outside, struct mnl_socket *inside, int namespace,
 	const char *host_name, const char *container_name, struct error *err)
 {
 	struct address_list addresses = { .interface = if_nametoindex(host_name) };
-	struct index_list before = { 0 };
+	struct index_list before = { .wanted_name = container_name };
 	int result;
 
 	if (!addresses.interface)
 		return error_set(err, errno, "find the network device \"%s\"", host_name);
-	result = list_addresses(outside, &addresses);
-	if (result == 0)
-		result = list_links(inside, &before);
-	if (result < 0) {
-		(void)error_set(err, -result, "read the addresses of the network device \"%s\"", host_name);
-	} else {
-		result = move_link(outside, addresses.interface, namespace, container_name);
-		if (result < 0)
-			(void)error_set(err, -result, "move the network device \"%s\" into the container as \"%s\"",
-				host_name, container_name);
-	}
-	if (result == 0)
-		result = set_up_moved(inside, &before, &addresses, container_name, err);
+	result = move_and_set_up(outside, inside, namespace, host_name, container_name, &addresses, &before, err);
 	free(addresses.addresses);
 	free(before.indices);
 	return result;

@@ -4,8 +4,8 @@
  *
  *     struct entry_header, then `count` instructions
  *
- * The checksum covers the header before it and the instructions. It finds damage, not malice: whoever can write to the directory
- * is the user himself, which is what the checks of owner and mode are for.
+ * The checksum covers the header before it and the instructions. It finds damage, not malice: whoever can write to the
+ * directory is the user himself, which is what the checks of owner and mode are for.
  */
 #include "seccomp/internal.h"
 
@@ -75,7 +75,8 @@ static void make_key(const struct oci_seccomp *profile, unsigned char key[SHA256
 	sha256(text.data, text.length, key);
 }
 
-static void make_checksum(const struct entry_header *header, const void *instructions, unsigned char checksum[SHA256_BYTES])
+static void make_checksum(
+	const struct entry_header *header, const void *instructions, unsigned char checksum[SHA256_BYTES])
 {
 	struct sha256 hash;
 
@@ -90,7 +91,7 @@ static bool private_to_us(int fd, mode_t type)
 	struct stat status;
 
 	return fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == type && status.st_uid == geteuid() &&
-		(status.st_mode & 022) == 0;
+	       (status.st_mode & 022) == 0;
 }
 
 /* Returns 0, -ENOENT when there is no such entry, or -EBADMSG when there is one that cannot be used. */
@@ -112,9 +113,9 @@ static int read_entry(int directory, const unsigned char key[SHA256_BYTES], stru
 		return -EBADMSG;
 	memcpy(&header, content.data, sizeof(header));
 	instructions = content.data + sizeof(header);
-	if (memcmp(header.magic, ENTRY_MAGIC, sizeof(header.magic)) != 0 || memcmp(header.key, key, SHA256_BYTES) != 0 ||
-		header.count == 0 || header.count > BPF_MAXINSNS || header.notify > 1 ||
-		content.length - sizeof(header) != header.count * sizeof(struct sock_filter))
+	if (memcmp(header.magic, ENTRY_MAGIC, sizeof(header.magic)) != 0 ||
+		memcmp(header.key, key, SHA256_BYTES) != 0 || header.count == 0 || header.count > BPF_MAXINSNS ||
+		header.notify > 1 || content.length - sizeof(header) != header.count * sizeof(struct sock_filter))
 		return -EBADMSG;
 	make_checksum(&header, instructions, checksum);
 	if (memcmp(checksum, header.checksum, SHA256_BYTES) != 0)
@@ -140,8 +141,8 @@ static void write_entry(int directory, const unsigned char key[SHA256_BYTES], co
 		log_debug("the seccomp filter was not cached: %s", strerror(-result));
 }
 
-int seccomp_compile_cached(int cache_directory, const struct oci_seccomp *profile, struct seccomp_program *program, bool *cached,
-	struct error *err)
+int seccomp_compile_cached(int cache_directory, const struct oci_seccomp *profile, struct seccomp_program *program,
+	bool *cached, struct error *err)
 {
 	cleanup_seccomp_program struct seccomp_program found = { 0 };
 	unsigned char key[SHA256_BYTES];

@@ -11,8 +11,8 @@
 #include "base/file.h"
 #include "base/log.h"
 
-/* Below this many names a linear program is as good, and libseccomp up to 2.5.4 gets the tree of an empty one wrong. */
-enum { BINARY_TREE_NAMES = 32, BINARY_TREE = 2, ARGUMENTS_MAX = 6 };
+/* Below this many rules a linear program is as good, and libseccomp up to 2.5.4 gets the tree of an empty one wrong. */
+enum { BINARY_TREE_RULES = 32, BINARY_TREE = 2, ARGUMENTS_MAX = 6 };
 
 struct compilation {
 	const struct oci_seccomp *profile;
@@ -20,6 +20,8 @@ struct compilation {
 	uint32_t default_value;
 	uint32_t architectures[SECCOMP_ARCHITECTURES_MAX];
 	size_t architecture_count;
+	struct seccomp_prefix prefix;
+	size_t library_rules;      /* given to libseccomp */
 	struct strbuf passed_over; /* names that nobody knows */
 	bool notify;
 };
@@ -62,20 +64,6 @@ bool seccomp_at_least_as_strict(uint32_t a, uint32_t b)
 	return (int32_t)(a & SECCOMP_RET_ACTION_FULL) <= (int32_t)(b & SECCOMP_RET_ACTION_FULL);
 }
 
-bool seccomp_arguments_are_alternatives(const struct oci_seccomp_rule *rule)
-{
-	unsigned int seen = 0;
-
-	for (size_t i = 0; i < rule->argument_count; i++) {
-		unsigned int bit = 1U << rule->arguments[i].index;
-
-		if (seen & bit)
-			return true;
-		seen |= bit;
-	}
-	return false;
-}
-
 static enum scmp_compare compare_of(enum oci_seccomp_operator operator)
 {
 	switch (operator) {
@@ -101,11 +89,12 @@ static enum scmp_compare compare_of(enum oci_seccomp_operator operator)
 static int rule_failed(size_t index, const char *name, int result, struct error *err)
 {
 	if (result == -EEXIST)
-		return error_set(err, -EINVAL, "linux.seccomp.syscalls[%zu]: another rule gives \"%s\" another action", index,
-			name);
+		return error_set(err, -EINVAL, "linux.seccomp.syscalls[%zu]: another rule gives \"%s\" another action",
+			index, name);
 	return error_set(err, -result, "linux.seccomp.syscalls[%zu]: adding the rule for \"%s\"", index, name);
 }
 
+/* A rule for libseccomp's part of the program. */
 static int add_rule(struct compilation *compilation, size_t index, const char *name, int number, struct error *err)
 {
 	const struct oci_seccomp_rule *rule = &compilation->profile->rules[index];
@@ -114,6 +103,7 @@ static int add_rule(struct compilation *compilation, size_t index, const char *n
 	bool alternatives = seccomp_arguments_are_alternatives(rule);
 	int result = 0;
 
+	compilation->library_rules++;
 	for (size_t i = 0; i < rule->argument_count; i++) {
 		const struct oci_seccomp_argument *argument = &rule->arguments[i];
 		struct scmp_arg_cmp condition = { .arg = argument->index,
@@ -129,19 +119,21 @@ static int add_rule(struct compilation *compilation, size_t index, const char *n
 			return rule_failed(index, name, result, err);
 	}
 	if (!alternatives)
-		result = seccomp_rule_add_array(compilation->context, action, number, (unsigned int)rule->argument_count,
-			rule->argument_count ? conditions : NULL);
+		result = seccomp_rule_add_array(compilation->context, action, number,
+			(unsigned int)rule->argument_count, rule->argument_count ? conditions : NULL);
 	return result < 0 ? rule_failed(index, name, result, err) : 0;
 }
 
 /* A name that nobody knows: fine only where the default action does what the rule would have done, or more. */
-static int pass_over(struct compilation *compilation, size_t index, const char *name, uint32_t action, struct error *err)
+static int pass_over(
+	struct compilation *compilation, size_t index, const char *name, uint32_t action, struct error *err)
 {
 	const struct scmp_version *version = seccomp_version();
 
 	if (!seccomp_at_least_as_strict(compilation->default_value, action))
 		return error_set(err, -EINVAL,
-			"linux.seccomp.syscalls[%zu]: libseccomp %u.%u.%u does not know the system call \"%s\" and the default "
+			"linux.seccomp.syscalls[%zu]: libseccomp %u.%u.%u does not know the system call \"%s\" and the "
+			"default "
 			"action is weaker than the rule's, which could not be enforced",
 			index, version->major, version->minor, version->micro, name);
 	strbuf_printf(&compilation->passed_over, "%s%s", compilation->passed_over.length ? ", " : "", name);
@@ -156,19 +148,26 @@ static int add_rules(struct compilation *compilation, struct error *err)
 
 		if (action == compilation->default_value)
 			continue;
+		if (!seccomp_action_available(action))
+			return error_set(err, -EOPNOTSUPP,
+				"linux.seccomp.syscalls[%zu].action: this kernel does not have %s", i,
+				oci_name_of(&oci_seccomp_actions, rule->action));
 		if (action == SECCOMP_RET_USER_NOTIF)
 			compilation->notify = true;
 		for (char **name = rule->names; *name; name++) {
 			int number = seccomp_syscall_resolve_name(*name), result = 0;
 
-			if (action == SECCOMP_RET_USER_NOTIF && (strcmp(*name, "write") == 0 || strcmp(*name, "sendmsg") == 0))
+			if (action == SECCOMP_RET_USER_NOTIF &&
+				(strcmp(*name, "write") == 0 || strcmp(*name, "sendmsg") == 0))
 				return error_set(err, -EINVAL,
-					"linux.seccomp.syscalls[%zu]: SCMP_ACT_NOTIFY cannot be used for %s, which hands the listener over",
+					"linux.seccomp.syscalls[%zu]: SCMP_ACT_NOTIFY cannot be used for %s, which "
+					"hands the listener over",
 					i, *name);
-			if (number != __NR_SCMP_ERROR)
-				result = add_rule(compilation, i, *name, number, err);
-			else if (!seccomp_newer_known(*name)) /* those that are known stand in the prefix */
+			if (number == __NR_SCMP_ERROR && !seccomp_newer_known(*name))
 				result = pass_over(compilation, i, *name, action, err);
+			else if (number != __NR_SCMP_ERROR &&
+				 !seccomp_prefix_settles(&compilation->prefix, rule, *name))
+				result = add_rule(compilation, i, *name, number, err);
 			if (result < 0)
 				return result;
 		}
@@ -198,7 +197,8 @@ static int add_architectures(struct compilation *compilation, struct error *err)
 		if (result < 0)
 			return error_set(err, -result, "linux.seccomp.architectures[%zu]: adding the architecture", i);
 		if (compilation->architecture_count == SECCOMP_ARCHITECTURES_MAX)
-			return error_set(err, -EINVAL, "linux.seccomp.architectures: more than %d", SECCOMP_ARCHITECTURES_MAX);
+			return error_set(
+				err, -EINVAL, "linux.seccomp.architectures: more than %d", SECCOMP_ARCHITECTURES_MAX);
 		compilation->architectures[compilation->architecture_count++] = architecture;
 	}
 	return 0;
@@ -227,15 +227,9 @@ static int export_program(struct compilation *compilation, struct strbuf *out, s
 
 static int generate(struct compilation *compilation, struct strbuf *out, struct error *err)
 {
-	struct seccomp_prefix prefix = { .profile = compilation->profile,
-		.architectures = compilation->architectures,
-		.architecture_count = compilation->architecture_count,
-		.default_value = compilation->default_value,
-		/* As in runc: a tracer or a log is meant to see what is new. */
-		.answer_newer = seccomp_at_least_as_strict(compilation->default_value, SECCOMP_RET_USER_NOTIF) };
 	int result;
 
-	seccomp_prefix_generate(&prefix, out);
+	seccomp_prefix_generate(&compilation->prefix, out);
 	result = export_program(compilation, out, err);
 	if (result < 0)
 		return result;
@@ -243,17 +237,6 @@ static int generate(struct compilation *compilation, struct strbuf *out, struct 
 		return error_set(err, -E2BIG, "linux.seccomp: the filter takes %zu instructions, the kernel allows %d",
 			out->length / sizeof(struct sock_filter), BPF_MAXINSNS);
 	return 0;
-}
-
-static size_t name_count(const struct oci_seccomp *profile)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < profile->rule_count; i++) {
-		for (char **name = profile->rules[i].names; *name; name++)
-			count++;
-	}
-	return count;
 }
 
 static int prepare(struct compilation *compilation, struct error *err)
@@ -266,12 +249,22 @@ static int prepare(struct compilation *compilation, struct error *err)
 	compilation->default_value = seccomp_action_value(profile->default_action, &profile->default_errno_ret);
 	compilation->context = seccomp_init(compilation->default_value);
 	if (!compilation->context)
-		return error_set(err, -EOPNOTSUPP, "linux.seccomp.defaultAction: libseccomp or the kernel does not have %s",
+		return error_set(err, -EOPNOTSUPP,
+			"linux.seccomp.defaultAction: libseccomp or the kernel does not have %s",
 			oci_name_of(&oci_seccomp_actions, profile->default_action));
-	if (name_count(profile) > BINARY_TREE_NAMES)
-		(void)seccomp_attr_set(compilation->context, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE);
 	result = add_architectures(compilation, err);
-	return result < 0 ? result : add_rules(compilation, err);
+	if (result < 0)
+		return result;
+	compilation->prefix = (struct seccomp_prefix){ .profile = profile,
+		.architectures = compilation->architectures,
+		.architecture_count = compilation->architecture_count,
+		.default_value = compilation->default_value,
+		/* As in runc: a tracer or a log is meant to see what is new. */
+		.answer_newer = seccomp_at_least_as_strict(compilation->default_value, SECCOMP_RET_USER_NOTIF) };
+	result = add_rules(compilation, err);
+	if (result == 0 && compilation->library_rules > BINARY_TREE_RULES)
+		(void)seccomp_attr_set(compilation->context, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE);
+	return result;
 }
 
 int seccomp_compile(const struct oci_seccomp *profile, struct seccomp_program *program, struct error *err)

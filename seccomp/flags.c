@@ -17,6 +17,14 @@ static bool kernel_has(uint32_t flags)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, NULL) < 0 && errno == EFAULT;
 }
 
+bool seccomp_action_available(uint32_t action)
+{
+	uint32_t bare = action & SECCOMP_RET_ACTION_FULL;
+
+	/* EINVAL: before 4.14 nobody could ask. */
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &bare) == 0 || errno != EOPNOTSUPP;
+}
+
 int seccomp_load_flags(const struct oci_seccomp *profile, bool notify, uint32_t *flags, struct error *err)
 {
 	uint32_t wanted = profile->flags_set ? profile->flags : SECCOMP_FILTER_FLAG_SPEC_ALLOW;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls that came after libseccomp 2.5.4 (Linux 5.16; Debian's goes to 6.7). libseccomp is asked first, so a newer library makes
- * this table idle.
+ * System calls that came after libseccomp 2.5.4 (Linux 5.16; Debian's goes to 6.7). libseccomp is asked first, so a
+ * newer library makes this table idle.
  *
- * Source: Linux scripts/syscall.tbl and arch/x86/entry/syscalls/syscall_64.tbl, 6.18. From 424 on all architectures share one
- * number per system call; those of the MIPS ABIs count from a base.
+ * Source: Linux scripts/syscall.tbl and arch/x86/entry/syscalls/syscall_64.tbl, 6.18. From 424 on all architectures
+ * share one number per system call; those of the MIPS ABIs count from a base.
  */
 #include "seccomp/internal.h"
 

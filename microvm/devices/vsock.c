@@ -28,13 +28,15 @@ struct vsock_reset {
 struct vsock {
 	struct virtio_device device;
 	struct virtio_vsock_config config;
-	struct event_watch wake; /* eventfd: something to do that came from another thread, or was left for the next round */
+	struct event_watch
+		wake; /* eventfd: something to do that came from another thread, or was left for the next round */
 	bool active, sigpipe_blocked;
 	struct vsock_connection *ports[BUCKETS];
 	unsigned port_count;
 	struct vsock_connection *turn_first, *turn_last;
 	struct vsock_connection *dead;
-	/* RST for what has no connection (any more). Bounded: with so many outstanding the guest is not reading them anyway. */
+	/* RST for what has no connection (any more). Bounded: with so many outstanding the guest is not reading them
+	 * anyway. */
 	struct vsock_reset resets[RESETS_MAX];
 	unsigned reset_first, reset_count;
 	unsigned tx_untold;
@@ -160,8 +162,8 @@ void vsock_reset_guest(struct vsock_connection *connection)
 }
 
 /* A packet for a connection that is there. */
-static void handle_connected(struct vsock_connection *connection, const struct virtio_vsock_hdr *header,
-	const struct virtqueue_chain *chain)
+static void handle_connected(
+	struct vsock_connection *connection, const struct virtio_vsock_hdr *header, const struct virtqueue_chain *chain)
 {
 	vsock_connection_credit(connection, header->buf_alloc, header->fwd_cnt);
 	switch (header->op) {
@@ -368,8 +370,8 @@ static void serve_event(struct vsock *vsock)
 		vsock->device.broken(&vsock->device);
 }
 
-void vsock_connection_event(struct vsock_connection *connection, void (*handler)(struct vsock_connection *, uint32_t),
-	uint32_t events)
+void vsock_connection_event(
+	struct vsock_connection *connection, void (*handler)(struct vsock_connection *, uint32_t), uint32_t events)
 {
 	struct vsock *vsock = connection->vsock;
 

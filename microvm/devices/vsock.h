@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virtio-vsock (virtio 1.2, 5.10), served in the process: no vhost module, no context id shared with the rest of the host.
+ * virtio-vsock (virtio 1.2, 5.10), served in the process: no vhost module, no context id shared with the rest of the
+ * host.
  *
  * Host side of a connection = descriptors. The guest (CID 3) connects to the host (CID 2) on a port that was
- * registered with vsock_listen(); each port takes one connection. Bytes read from read_fd go to the guest, bytes from the
- * guest go to write_fd. End of file on read_fd becomes SHUTDOWN(SEND) towards the guest; the guest's SHUTDOWN(SEND) closes
- * write_fd after everything has been written; a write_fd whose reader is gone (EPIPE, or any other error) ends that direction:
- * RST when nothing is left to be sent to the guest, else SHUTDOWN(RCV). Either fd may be -1 (nothing ever comes, not even
- * an end of file; or what comes is dropped). A port without a listener, a wrong CID, an unknown type: RST.
- * Credit: 64 KiB buffered per connection towards write_fd; a slow reader stalls its own stream only.
+ * registered with vsock_listen(); each port takes one connection. Bytes read from read_fd go to the guest, bytes from
+ * the guest go to write_fd. End of file on read_fd becomes SHUTDOWN(SEND) towards the guest; the guest's SHUTDOWN(SEND)
+ * closes write_fd after everything has been written; a write_fd whose reader is gone (EPIPE, or any other error) ends
+ * that direction: RST when nothing is left to be sent to the guest, else SHUTDOWN(RCV). Either fd may be -1 (nothing
+ * ever comes, not even an end of file; or what comes is dropped). A port without a listener, a wrong CID, an unknown
+ * type: RST. Credit: 64 KiB buffered per connection towards write_fd; a slow reader stalls its own stream only.
  *
- * The descriptors may be blocking ones that are shared with other processes (the caller's terminal): their flags are never
- * changed, and no operation on them waits.
+ * The descriptors may be blocking ones that are shared with other processes (the caller's terminal): their flags are
+ * never changed, and no operation on them waits.
  */
 #ifndef DUET_MICROVM_DEVICES_VSOCK_H
 #define DUET_MICROVM_DEVICES_VSOCK_H
@@ -24,22 +25,23 @@
 
 struct vsock;
 
-/* Makes the device; its kicks and descriptors are served by loop, whose thread gets SIGPIPE blocked. Returns 0 or a negative errno. */
+/* Makes the device; its kicks and descriptors are served by loop, whose thread gets SIGPIPE blocked. Returns 0 or a
+ * negative errno. */
 int vsock_create(struct vsock **vsock, struct event_loop *loop, struct error *err);
 struct virtio_device *vsock_device(struct vsock *vsock);
 
 struct vsock_port {
 	uint32_t port;
 	int read_fd, write_fd; /* owned by the device from now on; may be the same descriptor (a socket) */
-	int finished_fd;       /* eventfd, written once when the guest's last byte has reached write_fd, or nothing can come any more
-				  (reset, write_fd failed, unlisten); -1: nobody asks. Stays the caller's. */
+	int finished_fd; /* eventfd, written once when the guest's last byte has reached write_fd, or nothing can come
+			    any more (reset, write_fd failed, unlisten); -1: nobody asks. Stays the caller's. */
 };
 
 /* From any thread, before or while the guest runs. -EADDRINUSE: the port has a listener or a connection. On failure the
  * descriptors stay the caller's. */
 int vsock_listen(struct vsock *vsock, const struct vsock_port *port, struct error *err);
-/* Forgets a listener or resets a connection; what has not reached write_fd is lost. The port is free at once, finished_fd has been
- * written on return, the descriptors are closed by the loop shortly after. From any thread. */
+/* Forgets a listener or resets a connection; what has not reached write_fd is lost. The port is free at once,
+ * finished_fd has been written on return, the descriptors are closed by the loop shortly after. From any thread. */
 void vsock_unlisten(struct vsock *vsock, uint32_t port);
 /* After the loop has stopped. */
 void vsock_destroy(struct vsock *vsock);

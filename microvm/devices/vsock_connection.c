@@ -12,7 +12,7 @@
 #define HEADER_BYTES sizeof(struct virtio_vsock_hdr)
 #define PARTS_MAX    16 /* fragments of guest memory per system call */
 
-#define connection_of(pointer, member)                                                                                 \
+#define connection_of(pointer, member) \
 	((struct vsock_connection *)((char *)(pointer)-offsetof(struct vsock_connection, member)))
 
 static void drain(struct vsock_connection *connection);
@@ -79,7 +79,8 @@ static void finish_output(struct vsock_connection *connection)
 static void count_forwarded(struct vsock_connection *connection, uint32_t bytes)
 {
 	connection->forwarded += bytes;
-	/* Half of the credit at a time: fewer packets, and never so late that a sender which used it all waits for ever. */
+	/* Half of the credit at a time: fewer packets, and never so late that a sender which used it all waits for
+	 * ever. */
 	if (connection->forwarded - connection->forwarded_told >= VSOCK_BUFFER_BYTES / 2)
 		connection->pending |= VSOCK_PENDING_CREDIT;
 }
@@ -121,7 +122,8 @@ static void output_ready(struct event_watch *watch, uint32_t events)
 }
 
 /* Part of a list of vectors, at most PARTS_MAX pieces of it. */
-static unsigned slice(const struct iovec *from, unsigned count, size_t offset, size_t length, struct iovec to[PARTS_MAX])
+static unsigned slice(
+	const struct iovec *from, unsigned count, size_t offset, size_t length, struct iovec to[PARTS_MAX])
 {
 	unsigned made = 0;
 
@@ -172,7 +174,8 @@ static void drain(struct vsock_connection *connection)
 		output_failed(connection);
 }
 
-/* Payload goes from guest memory straight to write_fd while nothing waits before it. Returns the bytes written, or a negative errno. */
+/* Payload goes from guest memory straight to write_fd while nothing waits before it. Returns the bytes written, or a
+ * negative errno. */
 static ssize_t write_direct(struct vsock_connection *connection, const struct virtqueue_chain *chain, size_t length)
 {
 	size_t done = 0;
@@ -192,8 +195,8 @@ static ssize_t write_direct(struct vsock_connection *connection, const struct vi
 	return (ssize_t)done;
 }
 
-static void buffer_append(struct vsock_connection *connection, const struct virtqueue_chain *chain, size_t offset,
-	size_t length)
+static void buffer_append(
+	struct vsock_connection *connection, const struct virtqueue_chain *chain, size_t offset, size_t length)
 {
 	while (length) {
 		uint32_t end = (connection->buffer_start + connection->buffer_used) % VSOCK_BUFFER_BYTES;

@@ -45,7 +45,7 @@ struct vsock_connection {
 	enum vsock_connection_state state;
 	uint32_t host_port, guest_port;
 	struct vsock_end input, output; /* read_fd, write_fd */
-	bool input_ready;               /* a read may find something: it has not answered -EAGAIN since it was readable */
+	bool input_ready; /* a read may find something: it has not answered -EAGAIN since it was readable */
 	int finished_fd;
 
 	/* Guest to host. Counters of bytes wrap, as the protocol has it. */
@@ -74,7 +74,8 @@ void vsock_connection_guest_shutdown(struct vsock_connection *connection, uint32
 /* RST, or both directions shut down. */
 void vsock_connection_guest_gone(struct vsock_connection *connection);
 
-/* Whether it has something for the guest, and its next packet put into the chain: bytes written, 0: nothing after all. Loop. */
+/* Whether it has something for the guest, and its next packet put into the chain: bytes written, 0: nothing after all.
+ * Loop. */
 bool vsock_connection_wants_turn(const struct vsock_connection *connection);
 size_t vsock_connection_fill(struct vsock_connection *connection, const struct virtqueue_chain *chain);
 
@@ -83,9 +84,9 @@ void vsock_connection_signal_finished(struct vsock_connection *connection);
 
 /* vsock.c's services for a connection. */
 struct event_loop *vsock_loop(struct vsock *vsock);
-void vsock_queue_turn(struct vsock_connection *connection);    /* if it wants one and has none */
-void vsock_reset_guest(struct vsock_connection *connection);   /* sends RST; loop */
-void vsock_bury(struct vsock_connection *connection);          /* out of the table, to be freed */
+void vsock_queue_turn(struct vsock_connection *connection);  /* if it wants one and has none */
+void vsock_reset_guest(struct vsock_connection *connection); /* sends RST; loop */
+void vsock_bury(struct vsock_connection *connection);        /* out of the table, to be freed */
 void vsock_connection_event(struct vsock_connection *connection, void (*handler)(struct vsock_connection *, uint32_t),
 	uint32_t events); /* runs the handler under the lock and serves the queues afterwards */
 

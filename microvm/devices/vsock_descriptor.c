@@ -12,8 +12,8 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-/* A terminal that says "writable" may have room for less than a line discipline makes of this; one that could not be opened
- * once more is written in pieces that fit in practice. */
+/* A terminal that says "writable" may have room for less than a line discipline makes of this; one that could not be
+ * opened once more is written in pieces that fit in practice. */
 #define TERMINAL_PIECE_BYTES 256
 
 /* The other side of a pseudo terminal must not be opened by its path: that makes another terminal. */
@@ -136,7 +136,8 @@ ssize_t vsock_descriptor_write(struct vsock_descriptor *descriptor, const struct
 	do {
 		result = write_once(descriptor, parts, count);
 	} while (result < 0 && errno == EINTR);
-	/* Nothing taken although asked: an odd device; waiting for it to say "writable" is better than asking for ever. */
+	/* Nothing taken although asked: an odd device; waiting for it to say "writable" is better than asking for ever.
+	 */
 	if (result == 0)
 		return -EAGAIN;
 	return result < 0 ? -errno : result;

@@ -51,8 +51,8 @@ static inline int set_up(void **state)
 /* Kills and removes what a failed test left, in one hierarchy. */
 static inline void sweep(const struct cgroup_hierarchy *hierarchy, const char *path)
 {
-	cleanup_free char *text = xprintf("cgroupfs\n1\t%s\t%x\t%s\t%s\n", hierarchy->name, hierarchy->controllers,
-		hierarchy->mount_point, path);
+	cleanup_free char *text = xprintf(
+		"cgroupfs\n1\t%s\t%x\t%s\t%s\n", hierarchy->name, hierarchy->controllers, hierarchy->mount_point, path);
 	cleanup_cgroup struct cgroup *group = NULL;
 	struct error err = { 0 };
 
@@ -69,7 +69,8 @@ static inline int tear_down(void **state)
 	int left = 0;
 
 	for (size_t i = 0; i < fixture->host->count; i++) {
-		cleanup_free char *directory = xprintf("%s%s", fixture->host->hierarchies[i].mount_point, fixture->path);
+		cleanup_free char *directory =
+			xprintf("%s%s", fixture->host->hierarchies[i].mount_point, fixture->path);
 
 		if (access(directory, F_OK) == 0) {
 			print_error("left behind: %s\n", directory);
@@ -121,7 +122,8 @@ static inline struct cgroup *make(const struct fixture *fixture, const struct oc
 	return group;
 }
 
-static inline void expect_create_fails(const struct cgroup_host *host, const struct cgroup_request *request, int code, const char *words)
+static inline void expect_create_fails(
+	const struct cgroup_host *host, const struct cgroup_request *request, int code, const char *words)
 {
 	struct cgroup *group = NULL;
 	struct error err = { 0 };
@@ -150,9 +152,10 @@ static inline void plain_signals(void)
 		(void)signal(number, SIG_DFL);
 }
 
-/* Starts work(context) in the group as a runtime does: CLONE_INTO_CGROUP and "0" to the `tasks` files. Returns once it is in. Its result is the
- * exit status; 99: it could not join. */
-static inline pid_t start_in(const struct cgroup *group, const char *subgroup, bool clone_into, int (*work)(void *), void *context)
+/* Starts work(context) in the group as a runtime does: CLONE_INTO_CGROUP and "0" to the `tasks` files. Returns once it
+ * is in. Its result is the exit status; 99: it could not join. */
+static inline pid_t start_in(
+	const struct cgroup *group, const char *subgroup, bool clone_into, int (*work)(void *), void *context)
 {
 	struct cgroup_join join = { 0 };
 	struct error err = { 0 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's side of the guest's init, for tests: starts the real init with unix sockets in place of vsock (`--sockets`), in
- * the namespaces of the test's own, with a busybox root file system, and speaks the protocol with it.
+ * The host's side of the guest's init, for tests: starts the real init with unix sockets in place of vsock
+ * (`--sockets`), in the namespaces of the test's own, with a busybox root file system, and speaks the protocol with it.
  */
 #ifndef DUET_TESTS_GUEST_HOST_H
 #define DUET_TESTS_GUEST_HOST_H
@@ -66,8 +66,8 @@ static inline void host_make_root(struct host *host)
 	static const char *const names[] = { "sh", "cat", "echo", "sleep", "yes", "ps", "stty", "tty", "true", "head" };
 	char path[128];
 
-	for (const char *const *directory = (const char *const[]){ "root", "root/bin", "root/dev", "root/proc", NULL }; *directory;
-		directory++) {
+	for (const char *const *directory = (const char *const[]){ "root", "root/bin", "root/dev", "root/proc", NULL };
+		*directory; directory++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", host->directory, *directory);
 		(void)mkdir(path, 0755);
 	}
@@ -164,7 +164,8 @@ static inline void host_say(struct host *host, enum guest_message type, const st
 		abort();
 }
 
-static inline void host_say_numbers(struct host *host, enum guest_message type, uint32_t session, uint32_t first, int second)
+static inline void host_say_numbers(
+	struct host *host, enum guest_message type, uint32_t session, uint32_t first, int second)
 {
 	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
 
@@ -194,7 +195,10 @@ static inline void host_put_create(struct host *host, struct strbuf *payload, co
 	char root[80];
 	struct mount_plan mounts[] = {
 		{ .destination = (char *)"/proc", .type = (char *)"proc", .source = (char *)"proc" },
-		{ .destination = (char *)"/dev", .type = (char *)"tmpfs", .source = (char *)"tmpfs", .data = (char *)"mode=755" },
+		{ .destination = (char *)"/dev",
+			.type = (char *)"tmpfs",
+			.source = (char *)"tmpfs",
+			.data = (char *)"mode=755" },
 		{ .destination = (char *)"/dev/pts",
 			.type = (char *)"devpts",
 			.source = (char *)"devpts",

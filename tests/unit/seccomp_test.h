@@ -84,7 +84,8 @@ static inline void plain_signals(void)
 		(void)signal(number, SIG_DFL);
 }
 
-static inline void run_probes(const struct seccomp_program *program, const struct probe *probes, size_t count, int *results)
+static inline void run_probes(
+	const struct seccomp_program *program, const struct probe *probes, size_t count, int *results)
 {
 	plain_signals();
 	if (load(program) < 0)

@@ -71,7 +71,8 @@ static void a_hybrid_host_has_both_versions(void **state)
 static void a_host_with_v2_has_one_hierarchy(void **state)
 {
 	cleanup_cgroup_host struct cgroup_host *host =
-		parse("2 0 0:2 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n", "0::/user.slice/session-1.scope\n");
+		parse("2 0 0:2 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n",
+			"0::/user.slice/session-1.scope\n");
 
 	(void)state;
 	assert_int_equal(cgroup_host_layout(host), CGROUP_LAYOUT_V2);
@@ -114,8 +115,8 @@ static void escapes_in_mount_points_are_undone(void **state)
 
 static void lines_of_another_form_are_passed_over(void **state)
 {
-	cleanup_cgroup_host struct cgroup_host *host = parse("\n - cgroup\n1 2 3 - cgroup2\nx - cgroup cgroup rw,pids\n- - -\n",
-		"\n:\n4\n0::/\n4:pids:/\n::::\n");
+	cleanup_cgroup_host struct cgroup_host *host = parse(
+		"\n - cgroup\n1 2 3 - cgroup2\nx - cgroup cgroup rw,pids\n- - -\n", "\n:\n4\n0::/\n4:pids:/\n::::\n");
 
 	(void)state;
 	assert_int_equal(host->count, 0);
@@ -233,9 +234,10 @@ static bool interpret(const struct strbuf *text, char type, unsigned int access,
 {
 	const struct bpf_insn *program = (const void *)text->data;
 	const uint32_t accesses = (access & OCI_DEVICE_READ ? BPF_DEVCG_ACC_READ : 0U) |
-		(access & OCI_DEVICE_WRITE ? BPF_DEVCG_ACC_WRITE : 0U) | (access & OCI_DEVICE_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0U);
-	const struct bpf_cgroup_dev_ctx context = { .access_type = accesses << 16 |
-			(type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
+				  (access & OCI_DEVICE_WRITE ? BPF_DEVCG_ACC_WRITE : 0U) |
+				  (access & OCI_DEVICE_MKNOD ? BPF_DEVCG_ACC_MKNOD : 0U);
+	const struct bpf_cgroup_dev_ctx context = { .access_type = accesses << 16 | (type == 'b' ? BPF_DEVCG_DEV_BLOCK
+												 : BPF_DEVCG_DEV_CHAR),
 		.major = major,
 		.minor = minor };
 	size_t count = text->length / sizeof(*program);
@@ -280,7 +282,8 @@ static bool interpret(const struct strbuf *text, char type, unsigned int access,
 }
 
 /* What v1's kernel code would say of a default and its exceptions: an exception must name every access. */
-static bool exceptions_allow(const struct cgroup_device_rules *e, char type, unsigned int access, int64_t major, int64_t minor)
+static bool exceptions_allow(
+	const struct cgroup_device_rules *e, char type, unsigned int access, int64_t major, int64_t minor)
 {
 	bool partly = false, wholly = false;
 
@@ -299,9 +302,11 @@ static bool exceptions_allow(const struct cgroup_device_rules *e, char type, uns
 static bool v1_knows; /* set by allows(): v1 can say the rules, and says the same */
 
 /* The answer of the v2 program; the v1 form is compared with it for single accesses. */
-static bool allows(const struct oci_device_rule *rules, size_t count, char type, unsigned int access, uint32_t major, uint32_t minor)
+static bool allows(const struct oci_device_rule *rules, size_t count, char type, unsigned int access, uint32_t major,
+	uint32_t minor)
 {
-	struct oci_resources resources = { .device_rules = (struct oci_device_rule *)rules, .device_rule_count = count };
+	struct oci_resources resources = { .device_rules = (struct oci_device_rule *)rules,
+		.device_rule_count = count };
 	cleanup(cgroup_device_rules_free) struct cgroup_device_rules all = { 0 }, exceptions = { 0 };
 	cleanup_strbuf struct strbuf program = STRBUF_INIT;
 	struct error err = { 0 };

@@ -37,7 +37,8 @@ static void both_find_the_same_hierarchies(void **state)
 		const struct cgroup_hierarchy *hierarchy = &fixture->host->hierarchies[i];
 
 		for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
-			const char *name = hierarchy->unified ? cgroup_controller_table[c].name_v2 : cgroup_controller_table[c].name_v1;
+			const char *name = hierarchy->unified ? cgroup_controller_table[c].name_v2
+							      : cgroup_controller_table[c].name_v1;
 			char *mount_point = NULL;
 
 			if (!(hierarchy->controllers & CGROUP_BIT(c)) || !name)
@@ -51,7 +52,8 @@ static void both_find_the_same_hierarchies(void **state)
 	assert_true(compared > 0);
 }
 
-static int64_t value_of(const struct cgroup *group, enum cgroup_controller controller, const char *v1_file, const char *v2_file)
+static int64_t value_of(
+	const struct cgroup *group, enum cgroup_controller controller, const char *v1_file, const char *v2_file)
 {
 	const struct cgroup_entry *entry = cgroup_find(group, controller);
 	struct libcgroup_group *seen = cgroup_new_cgroup(entry->path + 1);
@@ -73,9 +75,9 @@ static int64_t value_of(const struct cgroup *group, enum cgroup_controller contr
 static void it_reads_the_limits_that_were_set(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_resources resources = { .memory.limit = { true, 32 << 20 },
-		.pids_limit = { true, 123 },
-		.cpu.shares = { true, 512 } };
+	struct oci_resources resources = {
+		.memory.limit = { true, 32 << 20 }, .pids_limit = { true, 123 }, .cpu.shares = { true, 512 }
+	};
 	struct cgroup *group;
 
 	need_library(fixture);
@@ -85,7 +87,8 @@ static void it_reads_the_limits_that_were_set(void **state)
 	group = make(fixture, &resources);
 	assert_int_equal(value_of(group, CGROUP_MEMORY, "memory.limit_in_bytes", "memory.max"), 32 << 20);
 	assert_int_equal(value_of(group, CGROUP_PIDS, "pids.max", "pids.max"), 123);
-	assert_int_equal(value_of(group, CGROUP_CPU, "cpu.shares", "cpu.weight"), cgroup_find(group, CGROUP_CPU)->unified ? 59 : 512);
+	assert_int_equal(value_of(group, CGROUP_CPU, "cpu.shares", "cpu.weight"),
+		cgroup_find(group, CGROUP_CPU)->unified ? 59 : 512);
 	delete_group(&group);
 }
 

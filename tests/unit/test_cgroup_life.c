@@ -137,7 +137,8 @@ static void a_saved_group_can_be_loaded(void **state)
 
 static void a_saved_text_of_another_form_is_refused(void **state)
 {
-	const char *bad[] = { "", "what\n", "cgroupfs\n1\tx\n", "cgroupfs\n1\tx\t0\trelative\t/x\n", "cgroupfs\n1\tx\t0\t/m\t/x\tmore\n" };
+	const char *bad[] = { "", "what\n", "cgroupfs\n1\tx\n", "cgroupfs\n1\tx\t0\trelative\t/x\n",
+		"cgroupfs\n1\tx\t0\t/m\t/x\tmore\n" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -224,7 +225,8 @@ static void disabled_cgroups_take_no_limits(void **state)
 static int as_nobody(struct fixture *fixture)
 {
 	struct oci_device_rule deny = { false, 'a', -1, -1, OCI_DEVICE_ALL };
-	struct oci_resources rules = { .device_rules = &deny, .device_rule_count = 1 }, limits = { .pids_limit = { true, 5 } };
+	struct oci_resources rules = { .device_rules = &deny, .device_rule_count = 1 },
+			     limits = { .pids_limit = { true, 5 } };
 	struct cgroup_request request = { .path = fixture->path, .id = "x", .resources = &rules };
 	struct cgroup *group = NULL;
 	struct error err = { 0 };
@@ -446,7 +448,7 @@ static int fork_bomb(void *context)
 static void a_fork_bomb_dies(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_resources resources = { .pids_limit = { true, 60 } };
+	struct oci_resources resources = { .pids_limit = { true, 300 } };
 	struct error err = { 0 };
 	struct cgroup *group;
 	pid_t child;
@@ -454,7 +456,7 @@ static void a_fork_bomb_dies(void **state)
 	need_controller(fixture, CGROUP_PIDS);
 	group = make(fixture, &resources);
 	child = start_in(group, NULL, true, fork_bomb, NULL);
-	assert_int_equal(wait_for_count(group, 60), 60);
+	assert_int_equal(wait_for_count(group, 300), 300);
 	assert_int_equal(cgroup_kill_all(group, SIGKILL, &err), 0);
 	assert_int_equal(status_of(child), 128 + SIGKILL);
 	assert_int_equal(wait_for_count(group, 0), 0);
@@ -465,7 +467,7 @@ static void a_fork_bomb_dies(void **state)
 static void without_cgroup_kill_a_fork_bomb_dies_too(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_resources resources = { .pids_limit = { true, 60 } };
+	struct oci_resources resources = { .pids_limit = { true, 300 } };
 	struct error err = { 0 };
 	struct cgroup *group, v1 = { 0 };
 	pid_t child;
@@ -481,7 +483,7 @@ static void without_cgroup_kill_a_fork_bomb_dies_too(void **state)
 			v1.entries[v1.count++] = group->entries[i];
 	}
 	child = start_in(group, NULL, true, fork_bomb, NULL);
-	assert_int_equal(wait_for_count(&v1, 60), 60);
+	assert_int_equal(wait_for_count(&v1, 300), 300);
 	assert_int_equal(cgroup_kill_all(&v1, SIGKILL, &err), 0);
 	assert_int_equal(status_of(child), 128 + SIGKILL);
 	assert_int_equal(wait_for_count(group, 0), 0);

@@ -16,8 +16,8 @@ static bool is_v2(const struct cgroup *group, enum cgroup_controller controller)
 }
 
 /* The value of a controller's file: v1's or v2's, whichever the host has. */
-static void expect_setting(const struct cgroup *group, enum cgroup_controller controller, const char *v1_file, const char *v1_value,
-	const char *v2_file, const char *v2_value)
+static void expect_setting(const struct cgroup *group, enum cgroup_controller controller, const char *v1_file,
+	const char *v1_value, const char *v2_file, const char *v2_value)
 {
 	bool v2 = is_v2(group, controller);
 
@@ -71,7 +71,8 @@ static void beyond_its_memory_a_process_is_killed_and_counted(void **state)
 
 	need_controller(fixture, CGROUP_MEMORY);
 	group = make(fixture, &resources);
-	if (cgroup_has_file(cgroup_find(group, CGROUP_MEMORY), is_v2(group, CGROUP_MEMORY) ? "memory.swap.max" : "memory.memsw.limit_in_bytes")) {
+	if (cgroup_has_file(cgroup_find(group, CGROUP_MEMORY),
+		    is_v2(group, CGROUP_MEMORY) ? "memory.swap.max" : "memory.memsw.limit_in_bytes")) {
 		resources.memory.swap = (struct oci_i64){ true, 16 * MIB };
 		apply(group, &resources);
 	}
@@ -86,7 +87,7 @@ static void beyond_its_memory_a_process_is_killed_and_counted(void **state)
 	if (is_v2(group, CGROUP_MEMORY)) /* v1's counter stays at 0 on recent kernels */
 		assert_true(statistics.memory_failures > 0);
 	assert_true(statistics.memory_peak_bytes == CGROUP_UNKNOWN ||
-		(statistics.memory_peak_bytes > 8 * MIB && statistics.memory_peak_bytes <= 16 * MIB));
+		    (statistics.memory_peak_bytes > 8 * MIB && statistics.memory_peak_bytes <= 16 * MIB));
 	assert_false(statistics.under_oom);
 	delete_group(&group);
 }
@@ -94,14 +95,15 @@ static void beyond_its_memory_a_process_is_killed_and_counted(void **state)
 static void memory_limits_move_up_and_down(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_resources resources = { .memory.limit = { true, 32 * MIB }, .memory.reservation = { true, 8 * MIB } };
+	struct oci_resources resources = { .memory.limit = { true, 32 * MIB },
+		.memory.reservation = { true, 8 * MIB } };
 	struct cgroup *group;
 	bool swap;
 
 	need_controller(fixture, CGROUP_MEMORY);
 	group = make(fixture, &resources);
 	swap = cgroup_has_file(cgroup_find(group, CGROUP_MEMORY), "memory.memsw.limit_in_bytes") ||
-		cgroup_has_file(cgroup_find(group, CGROUP_MEMORY), "memory.swap.max");
+	       cgroup_has_file(cgroup_find(group, CGROUP_MEMORY), "memory.swap.max");
 	expect_setting(group, CGROUP_MEMORY, "memory.limit_in_bytes", "33554432", "memory.max", "33554432");
 	expect_setting(group, CGROUP_MEMORY, "memory.soft_limit_in_bytes", "8388608", "memory.low", "8388608");
 	if (swap) {
@@ -116,7 +118,8 @@ static void memory_limits_move_up_and_down(void **state)
 			resources.memory.swap = (struct oci_i64){ true, steps[i][1] * MIB };
 			apply(group, &resources);
 			expect_setting(group, CGROUP_MEMORY, "memory.limit_in_bytes", limit, "memory.max", limit);
-			expect_setting(group, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", both, "memory.swap.max", alone);
+			expect_setting(
+				group, CGROUP_MEMORY, "memory.memsw.limit_in_bytes", both, "memory.swap.max", alone);
 		}
 		resources.memory.swap.value = 100 * MIB;
 		resources.memory.limit.value = 101 * MIB;
@@ -175,7 +178,8 @@ static void a_limit_below_what_is_in_use_is_refused(void **state)
 static void other_memory_settings(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_resources swappiness = { .memory.swappiness = { true, 10 } }, oom = { .memory.disable_oom_killer = true };
+	struct oci_resources swappiness = { .memory.swappiness = { true, 10 } },
+			     oom = { .memory.disable_oom_killer = true };
 	struct oci_resources ignored = { .memory.kernel = { true, 1 << 24 }, .memory.use_hierarchy = true };
 	struct cgroup *group;
 
@@ -271,7 +275,9 @@ static void a_quota_throttles(void **state)
 static void cpu_settings_reach_the_kernel(void **state)
 {
 	struct fixture *fixture = *state;
-	struct oci_resources resources = { .cpu.shares = { true, 512 }, .cpu.quota = { true, 20000 }, .cpu.burst = { true, 5000 } };
+	struct oci_resources resources = {
+		.cpu.shares = { true, 512 }, .cpu.quota = { true, 20000 }, .cpu.burst = { true, 5000 }
+	};
 	struct cgroup *group;
 
 	need_controller(fixture, CGROUP_CPU);
@@ -355,92 +361,12 @@ static void a_cpuset_confines(void **state)
 	group = make(fixture, &resources);
 	assert_int_equal(run_in(group, count_cpus, NULL), 1);
 	resources.cpu.cpus = (char *)"4000";
-	assert_true(cgroup_apply(group, &resources, &err) < 0); /* EINVAL or ERANGE, by how many the kernel is built for */
+	assert_true(
+		cgroup_apply(group, &resources, &err) < 0); /* EINVAL or ERANGE, by how many the kernel is built for */
 	assert_non_null(strstr(err.message, "linux.resources.cpu.cpus"));
 	resources.cpu.cpus = (char *)"zero";
 	expect_refused(group, &resources, EINVAL, "linux.resources.cpu.cpus");
 	delete_group(&group);
-}
-
-/* ---- devices ---- */
-
-/* Bits of what could be opened for reading: /dev/null, /dev/zero, /dev/kmsg, /dev/loop-control. */
-static int open_devices(void *context)
-{
-	const char *devices[] = { "/dev/null", "/dev/zero", "/dev/kmsg", "/dev/loop-control" };
-	int opened = 0;
-
-	(void)context;
-	for (size_t i = 0; i < ARRAY_SIZE(devices); i++) {
-		int fd = open(devices[i], O_RDONLY | O_NONBLOCK);
-
-		if (fd >= 0 || errno != EPERM)
-			opened |= 1 << i;
-		if (fd >= 0)
-			close(fd);
-	}
-	return opened;
-}
-
-static void expect_device_rules_hold(const struct fixture *fixture, const struct cgroup_host *host)
-{
-	struct stat kmsg;
-	struct oci_device_rule rules[] = {
-		{ false, 'a', -1, -1, OCI_DEVICE_ALL },
-		{ true, 'c', 1, 11, OCI_DEVICE_READ },
-	};
-	struct oci_resources resources = { .device_rules = rules, .device_rule_count = 1 };
-	struct cgroup_request request = { .path = fixture->path, .id = "x", .resources = &resources };
-	struct cgroup *group = NULL;
-	struct error err = { 0 };
-
-	if (stat("/dev/kmsg", &kmsg) < 0) {
-		print_message("this machine has no /dev/kmsg\n");
-		skip();
-	}
-	assert_int_equal(open_devices(NULL) & 7, 7);
-	if (cgroup_create(host, &request, &group, &err) < 0)
-		fail_msg("%s", err.message);
-	assert_int_equal(run_in(group, open_devices, NULL) & 7, 3);
-	delete_group(&group);
-	resources.device_rule_count = 2;
-	if (cgroup_create(host, &request, &group, &err) < 0)
-		fail_msg("%s", err.message);
-	assert_int_equal(run_in(group, open_devices, NULL) & 7, 7);
-	delete_group(&group);
-	/* Everything, as for a privileged container. */
-	rules[0].allow = true;
-	resources.device_rule_count = 1;
-	if (cgroup_create(host, &request, &group, &err) < 0)
-		fail_msg("%s", err.message);
-	assert_int_equal(run_in(group, open_devices, NULL), open_devices(NULL));
-	delete_group(&group);
-}
-
-static void device_rules_hold(void **state)
-{
-	struct fixture *fixture = *state;
-
-	need_controller(fixture, CGROUP_DEVICES);
-	expect_device_rules_hold(fixture, fixture->host);
-}
-
-/* On a hybrid host with the v1 hierarchies left out: the eBPF program of v2. */
-static void device_rules_hold_on_v2(void **state)
-{
-	struct fixture *fixture = *state;
-	struct cgroup_host v2 = { 0 };
-
-	need_groups(fixture);
-	for (size_t i = 0; i < fixture->host->count; i++) {
-		if (fixture->host->hierarchies[i].unified)
-			v2.hierarchies[v2.count++] = fixture->host->hierarchies[i];
-	}
-	if (v2.count == 0) {
-		print_message("this host has no cgroup v2\n");
-		skip();
-	}
-	expect_device_rules_hold(fixture, &v2);
 }
 
 /* ---- io, hugepages, files of v2 ---- */
@@ -509,7 +435,8 @@ static void hugepage_limits_are_set_on_v2(void **state)
 static void files_of_v2_can_be_named(void **state)
 {
 	struct fixture *fixture = *state;
-	struct key_value entries[] = { { (char *)"memory.high", (char *)"33554432" }, { (char *)"cpu.weight", (char *)"77" } };
+	struct key_value entries[] = { { (char *)"memory.high", (char *)"33554432" },
+		{ (char *)"cpu.weight", (char *)"77" } };
 	struct oci_resources resources = { .unified = entries, .unified_count = 2 };
 	struct cgroup *group;
 
@@ -543,10 +470,12 @@ static void a_limit_whose_controller_is_missing_is_refused_by_name(void **state)
 
 	need_groups(fixture);
 	if (!cgroup_host_has(fixture->host, CGROUP_NET_CLS))
-		expect_create_fails(fixture->host, &request, EOPNOTSUPP, "linux.resources.network.classID needs the net_cls controller");
+		expect_create_fails(fixture->host, &request, EOPNOTSUPP,
+			"linux.resources.network.classID needs the net_cls controller");
 	request.resources = &rdma_limits;
 	if (!cgroup_host_has(fixture->host, CGROUP_RDMA))
-		expect_create_fails(fixture->host, &request, EOPNOTSUPP, "linux.resources.rdma needs the rdma controller");
+		expect_create_fails(
+			fixture->host, &request, EOPNOTSUPP, "linux.resources.rdma needs the rdma controller");
 }
 
 /* The kernel's rule about groups with processes, told as such. */
@@ -589,8 +518,6 @@ int main(void)
 		TEST(values_that_the_kernel_would_bend_are_refused),
 		TEST(realtime_is_v1_only),
 		TEST(a_cpuset_confines),
-		TEST(device_rules_hold),
-		TEST(device_rules_hold_on_v2),
 		TEST(rates_of_a_disk_are_set),
 		TEST(hugepage_limits_are_set_on_v2),
 		TEST(files_of_v2_can_be_named),

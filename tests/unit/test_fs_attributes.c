@@ -304,7 +304,7 @@ static void close_client(struct client *client)
 static void mounts(void)
 {
 	char path[128], other[128];
-	static const char *const names[] = { "", "/tmpfs", "/readonly", "/proc", "/source" };
+	static const char *const names[] = { "", "/tmpfs", "/readonly", "/proc", "/source", "/ramfs" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		(void)snprintf(path, sizeof(path), "%s/mounts%s", scratch.path, names[i]);
@@ -312,6 +312,8 @@ static void mounts(void)
 	}
 	(void)snprintf(path, sizeof(path), "%s/mounts/tmpfs", scratch.path);
 	scratch.own_mounts = mount("none", path, "tmpfs", 0, "size=1m") == 0;
+	(void)snprintf(path, sizeof(path), "%s/mounts/ramfs", scratch.path);
+	scratch.own_mounts = scratch.own_mounts && mount("none", path, "ramfs", 0, NULL) == 0;
 	(void)snprintf(path, sizeof(path), "%s/mounts/proc", scratch.path);
 	scratch.own_mounts = scratch.own_mounts && mount("none", path, "proc", 0, NULL) == 0;
 	(void)snprintf(path, sizeof(path), "%s/mounts/source/file", scratch.path);
@@ -398,6 +400,24 @@ static void a_read_only_mount_is_read_only(void **state)
 	close_client(client);
 }
 
+/* The guest's kernel takes any other error of reading a list for a refusal of access. */
+static void a_mount_without_access_control_lists_has_none(void **state)
+{
+	struct client *client;
+	uint64_t node;
+
+	(void)state;
+	if (!scratch.own_mounts)
+		skip();
+	client = client_on_mounts(UINT32_MAX);
+	if (!client->server->posix_acl)
+		skip();
+	node = must_lookup(client, root_node, "ramfs");
+	assert_int_equal(get_xattr(client, node, "system.posix_acl_access", 100), -ENODATA);
+	assert_int_equal(set_xattr(client, node, "system.posix_acl_access", "", 0, 0), -EOPNOTSUPP);
+	close_client(client);
+}
+
 static void interfaces_to_the_kernel_show_nothing(void **state)
 {
 	struct client *client;
@@ -452,6 +472,7 @@ static int tests(void)
 		test(access_control_lists_when_agreed_upon),
 		cmocka_unit_test(mounts_below_are_announced),
 		cmocka_unit_test(a_read_only_mount_is_read_only),
+		cmocka_unit_test(a_mount_without_access_control_lists_has_none),
 		cmocka_unit_test(interfaces_to_the_kernel_show_nothing),
 	};
 

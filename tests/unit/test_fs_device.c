@@ -8,6 +8,7 @@
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 #include <poll.h>
+#include <signal.h>
 
 #include "microvm/devices/mmio.h"
 #include "tests/unit/fs_client.h"
@@ -345,6 +346,46 @@ static void nothing_is_written_after_a_reset(void **state)
 	assert_int_equal(start_session(machine), 0);
 }
 
+static void *reset_thread(void *argument)
+{
+	reset_device(argument);
+	return NULL;
+}
+
+/* A lease makes the host wait with opening the file until its holder gives it up (fcntl(2), F_SETLEASE). */
+static void a_reset_waits_for_the_request_being_served(void **state)
+{
+	struct machine *machine = *state;
+	uint64_t node = lookup_name(machine, "file");
+	struct {
+		struct fuse_in_header header;
+		struct fuse_open_in in;
+	} open_request = { .header = header_of(FUSE_OPEN, node, sizeof(struct fuse_open_in)) };
+	struct timespec soon;
+	pthread_t thread;
+	int lease = openat(machine->root, "file", O_RDWR | O_CLOEXEC);
+
+	(void)signal(SIGIO, SIG_IGN);
+	if (fcntl(lease, F_SETLEASE, F_WRLCK) < 0)
+		skip();
+	memset(machine->bytes + REPLIES, 0, SLOT_BYTES);
+	add_request(machine, REQUEST, 0, &open_request, sizeof(open_request), SLOT_BYTES);
+	kick(machine, REQUEST);
+	(void)poll(NULL, 0, 100);
+	/* Registers can be read meanwhile: vCPUs do not wait for files. */
+	assert_true(read_register(machine, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_DRIVER_OK);
+	assert_int_equal(pthread_create(&thread, NULL, reset_thread, machine), 0);
+	(void)clock_gettime(CLOCK_REALTIME, &soon);
+	soon.tv_sec++;
+	assert_int_equal(pthread_timedjoin_np(thread, NULL, &soon), ETIMEDOUT);
+	assert_int_equal(fcntl(lease, F_SETLEASE, F_UNLCK), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	close(lease);
+	assert_int_equal(machine->rings[REQUEST].used->idx, machine->rings[REQUEST].seen);
+	activate(machine);
+	assert_int_equal(start_session(machine), 0);
+}
+
 static void destroyed_in_the_middle_of_work(void **state)
 {
 	struct machine *machine = *state;
@@ -371,6 +412,7 @@ static int tests(void)
 		test(a_broken_ring_stops_the_device_until_reset),
 		test(a_reset_ends_the_session),
 		test(nothing_is_written_after_a_reset),
+		test(a_reset_waits_for_the_request_being_served),
 		test(destroyed_in_the_middle_of_work),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's init with a real container, without a machine: sessions, streams, signals, terminals, bad orders. Needs root. */
+/* The guest's init with a real container, without a machine: sessions, streams, signals, terminals, bad orders. Needs
+ * root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +63,8 @@ static struct host *hello(void **state)
 /* Creates and starts the container with a shell command. */
 static void run(struct host *host, const char *command, bool terminal)
 {
-	struct process_plan process = host_process((char *[]){ (char *)"sh", (char *)"-c", (char *)command, NULL }, terminal);
+	struct process_plan process =
+		host_process((char *[]){ (char *)"sh", (char *)"-c", (char *)command, NULL }, terminal);
 
 	host_begin(host, 0, &process);
 	expect(host, GUEST_CREATED, 0);
@@ -72,7 +74,8 @@ static void run(struct host *host, const char *command, bool terminal)
 
 static void exec(struct host *host, uint32_t session, const char *command, bool terminal)
 {
-	struct process_plan process = host_process((char *[]){ (char *)"sh", (char *)"-c", (char *)command, NULL }, terminal);
+	struct process_plan process =
+		host_process((char *[]){ (char *)"sh", (char *)"-c", (char *)command, NULL }, terminal);
 
 	host_begin(host, session, &process);
 	expect(host, GUEST_STARTED, session);
@@ -181,12 +184,14 @@ static void reader_that_is_gone_ends_the_writer(void **state)
 static void input_that_nobody_reads_is_closed(void **state)
 {
 	struct host *host = hello(state);
-	struct pollfd ready;
 
 	run(host, "exec <&-; sleep 100", false);
-	ready = (struct pollfd){ .fd = host->streams[0], .events = POLLIN };
-	assert_int_equal(poll(&ready, 1, HOST_PATIENCE_MS), 1);
-	assert_true(ready.revents & POLLHUP);
+	/* Some of it fits into the pipe before the end is there to be seen. */
+	(void)alarm(HOST_PATIENCE_MS / 1000);
+	while (write(host->streams[0], "x", 1) == 1)
+		;
+	(void)alarm(0);
+	assert_true(errno == EPIPE || errno == ECONNRESET);
 }
 
 static void signals_reach_the_process(void **state)
@@ -309,8 +314,8 @@ static void many_execs_at_once(void **state)
 	run(host, "read line", false);
 	memcpy(main_streams, host->streams, sizeof(main_streams));
 	for (uint32_t i = 1; i <= COUNT; i++) {
-		struct process_plan process =
-			host_process((char *[]){ (char *)"sh", (char *)"-c", (char *)"echo $0; exit $0", (char *)"3", NULL }, false);
+		struct process_plan process = host_process(
+			(char *[]){ (char *)"sh", (char *)"-c", (char *)"echo $0; exit $0", (char *)"3", NULL }, false);
 
 		host_begin(host, i, &process);
 		close(host->streams[0]);

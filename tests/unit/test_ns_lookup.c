@@ -36,7 +36,7 @@ static int setup(void **state)
 {
 	struct place *place = xcalloc(1, sizeof(*place));
 
-	(void)snprintf(place->path, sizeof(place->path), "/tmp/duet-lookup-XXXXXX");
+	(void)snprintf(place->path, sizeof(place->path), "/dev/shm/duet-lookup-XXXXXX");
 	assert_non_null(mkdtemp(place->path));
 	place->top = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(mkdirat(place->top, "root", 0755), 0);

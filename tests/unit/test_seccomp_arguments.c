@@ -7,7 +7,8 @@ enum { DENIED = 91, MSEAL = 462 };
 #define HIGH 0x100000000ULL
 
 /* Does the rule match a call with these arguments? Both ways of compiling it must agree. */
-static void expect_match(const struct oci_seccomp_argument *conditions, size_t count, const uint64_t arguments[6], bool expected)
+static void expect_match(
+	const struct oci_seccomp_argument *conditions, size_t count, const uint64_t arguments[6], bool expected)
 {
 	char *names[] = { "getppid", "mseal", NULL };
 	struct oci_seccomp_rule rule = { .names = names,
@@ -15,10 +16,9 @@ static void expect_match(const struct oci_seccomp_argument *conditions, size_t c
 		.errno_ret = number_of(DENIED),
 		.arguments = (struct oci_seccomp_argument *)conditions,
 		.argument_count = count };
-	struct oci_seccomp profile = { .default_action = OCI_SECCOMP_ERRNO,
-		.default_errno_ret = number_of(1),
-		.rules = &rule,
-		.rule_count = 1 };
+	struct oci_seccomp profile = {
+		.default_action = OCI_SECCOMP_ERRNO, .default_errno_ret = number_of(1), .rules = &rule, .rule_count = 1
+	};
 	char *last[] = { "exit_group", "file_setattr", NULL };
 	struct oci_seccomp_rule rules[] = { rule, { .names = last, .action = OCI_SECCOMP_ALLOW } };
 	struct probe probes[] = { { .number = SYS_getppid }, { .number = MSEAL } };
@@ -31,16 +31,16 @@ static void expect_match(const struct oci_seccomp_argument *conditions, size_t c
 	outcome = try_profile(&profile, probes, 2);
 	for (size_t i = 0; i < 2; i++) {
 		if ((outcome.results[i] == DENIED) != expected)
-			print_error("system call %ld, argument %#llx, operator %d, value %#llx: answered %d\n", probes[i].number,
-				(unsigned long long)arguments[conditions[0].index], conditions[0].operator,
-				(unsigned long long)conditions[0].value, outcome.results[i]);
+			print_error("system call %ld, argument %#llx, operator %d, value %#llx: answered %d\n",
+				probes[i].number, (unsigned long long)arguments[conditions[0].index],
+				conditions[0].operator,(unsigned long long) conditions[0].value, outcome.results[i]);
 		assert_int_equal(outcome.results[i], expected ? DENIED : 1);
 	}
 }
 
 static void expect_compare(uint64_t argument, enum oci_seccomp_operator operator, uint64_t value, bool expected)
 {
-	struct oci_seccomp_argument condition = { .index = 1, .value = value, .operator = operator };
+	struct oci_seccomp_argument condition = { .index = 1, .value = value, .operator= operator};
 	const uint64_t arguments[6] = { ~argument, argument, ~argument, ~argument, ~argument, ~argument };
 
 	expect_match(&condition, 1, arguments, expected);
@@ -85,7 +85,7 @@ static void a_masked_comparison_looks_at_the_masks_bits_only(void **state)
 		struct oci_seccomp_argument condition = { .index = 2,
 			.value = cases[i].mask,
 			.value_two = cases[i].value,
-			.operator = OCI_SECCOMP_MASKED_EQ };
+			.operator= OCI_SECCOMP_MASKED_EQ };
 		const uint64_t arguments[6] = { 0, 0, cases[i].argument, 0, 0, 0 };
 
 		expect_match(&condition, 1, arguments, (cases[i].argument & cases[i].mask) == cases[i].value);
@@ -94,11 +94,13 @@ static void a_masked_comparison_looks_at_the_masks_bits_only(void **state)
 
 static void conditions_on_different_arguments_must_all_hold(void **state)
 {
-	const struct oci_seccomp_argument conditions[] = {
-		{ .index = 0, .value = 1, .operator= OCI_SECCOMP_EQ },
+	const struct oci_seccomp_argument conditions[] = { { .index = 0, .value = 1, .operator= OCI_SECCOMP_EQ },
 		{ .index = 2, .value = 5, .operator= OCI_SECCOMP_GT },
-		{ .index = 5, .value = HIGH, .operator= OCI_SECCOMP_NE },
-	};
+			{
+				.index = 5,
+				.value = HIGH,
+				.operator= OCI_SECCOMP_NE },
+		};
 
 	(void)state;
 	expect_match(conditions, 3, (const uint64_t[6]){ 1, 0, 6, 0, 0, 0 }, true);
@@ -114,7 +116,8 @@ static void conditions_on_all_six_arguments_fit(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 6; i++) {
-		conditions[i] = (struct oci_seccomp_argument){ .index = i, .value = HIGH + i, .operator= OCI_SECCOMP_GE };
+		conditions[i] =
+			(struct oci_seccomp_argument){ .index = i, .value = HIGH + i, .operator= OCI_SECCOMP_GE };
 		arguments[i] = HIGH + i;
 	}
 	expect_match(conditions, 6, arguments, true);
@@ -122,14 +125,17 @@ static void conditions_on_all_six_arguments_fit(void **state)
 	expect_match(conditions, 6, arguments, false);
 }
 
-/* As runc: once an argument is named twice, every condition is a rule of its own, that of the other argument as well. */
+/* As runc: once an argument is named twice, every condition is a rule of its own, that of the other argument as well.
+ */
 static void an_argument_named_twice_makes_every_condition_an_alternative(void **state)
 {
-	const struct oci_seccomp_argument conditions[] = {
-		{ .index = 0, .value = 1, .operator= OCI_SECCOMP_EQ },
+	const struct oci_seccomp_argument conditions[] = { { .index = 0, .value = 1, .operator= OCI_SECCOMP_EQ },
 		{ .index = 0, .value = 2, .operator= OCI_SECCOMP_EQ },
-		{ .index = 1, .value = 7, .operator= OCI_SECCOMP_EQ },
-	};
+			{
+				.index = 1,
+				.value = 7,
+				.operator= OCI_SECCOMP_EQ },
+		};
 
 	(void)state;
 	expect_match(conditions, 3, (const uint64_t[6]){ 1, 0, 0, 0, 0, 0 }, true);
@@ -148,8 +154,8 @@ static void several_rules_on_one_call_each_have_their_say(void **state)
 		{ names, OCI_SECCOMP_ERRNO, number_of(DENIED + 1), &two, 1 },
 	};
 	struct oci_seccomp profile = { .default_action = OCI_SECCOMP_ALLOW, .rules = rules, .rule_count = 2 };
-	const struct probe probes[] = { { SYS_getppid, { 1 } }, { SYS_getppid, { 2 } }, { SYS_getppid, { 3 } }, { MSEAL, { 1 } },
-		{ MSEAL, { 2 } }, { MSEAL, { 3 } } };
+	const struct probe probes[] = { { SYS_getppid, { 1 } }, { SYS_getppid, { 2 } }, { SYS_getppid, { 3 } },
+		{ MSEAL, { 1 } }, { MSEAL, { 2 } }, { MSEAL, { 3 } } };
 	struct outcome outcome = try_profile(&profile, probes, 6);
 
 	(void)state;

@@ -92,7 +92,8 @@ static void every_field_of_the_profile_is_part_of_the_key(void **state)
 {
 	char *other_names[] = { "getppid", "mseal", "getpid", NULL }, *joined[] = { "getppi", "dmseal", NULL };
 	uint32_t architectures[] = { SCMP_ARCH_X86_64, SCMP_ARCH_X86 };
-	struct oci_seccomp_argument argument = { .index = 1, .value = 2, .value_two = 3, .operator= OCI_SECCOMP_MASKED_EQ };
+	struct oci_seccomp_argument argument = {
+		.index = 1, .value = 2, .value_two = 3, .operator= OCI_SECCOMP_MASKED_EQ };
 	struct oci_seccomp_rule rule = { .names = names,
 		.action = OCI_SECCOMP_ERRNO,
 		.errno_ret = number_of(5),
@@ -110,14 +111,14 @@ static void every_field_of_the_profile_is_part_of_the_key(void **state)
 
 	assert_false(cached(*state, &profile));
 	assert_true(cached(*state, &profile));
-#define DIFFERS(change)                                                                                                \
-	do {                                                                                                           \
-		change;                                                                                                \
-		assert_false(cached(*state, &profile));                                                                \
-		profile = profile_before;                                                                              \
-		rule = rule_before;                                                                                    \
-		argument = argument_before;                                                                            \
-		assert_true(cached(*state, &profile));                                                                 \
+#define DIFFERS(change)                                 \
+	do {                                            \
+		change;                                 \
+		assert_false(cached(*state, &profile)); \
+		profile = profile_before;               \
+		rule = rule_before;                     \
+		argument = argument_before;             \
+		assert_true(cached(*state, &profile));  \
 	} while (0)
 	DIFFERS(profile.default_action = OCI_SECCOMP_ALLOW);
 	DIFFERS(profile.default_errno_ret.value = 8);
@@ -269,7 +270,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_field_of_the_profile_is_part_of_the_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flags_are_not_part_of_an_entry, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_damaged_entry_is_compiled_anew, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(an_entry_that_is_not_a_private_file_of_ours_is_not_used, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_entry_that_is_not_a_private_file_of_ours_is_not_used, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_directory_that_others_can_write_to_is_not_used, set_up, tear_down),
 		cmocka_unit_test(without_a_directory_it_compiles),
 		cmocka_unit_test_setup_teardown(a_profile_that_is_refused_leaves_no_entry, set_up, tear_down),

@@ -37,7 +37,9 @@ static int tear_down(void **state)
 
 static void listen_on(struct driver *d, uint32_t port, int read_fd, int write_fd, int finished_fd)
 {
-	struct vsock_port description = { .port = port, .read_fd = read_fd, .write_fd = write_fd, .finished_fd = finished_fd };
+	struct vsock_port description = {
+		.port = port, .read_fd = read_fd, .write_fd = write_fd, .finished_fd = finished_fd
+	};
 	struct error err;
 
 	assert_int_equal(vsock_listen(d->vsock, &description, &err), 0);

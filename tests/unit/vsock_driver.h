@@ -75,9 +75,8 @@ static inline int driver_kick(struct driver *d, unsigned queue)
 
 static inline void driver_offer_rx(struct driver *d, uint16_t index)
 {
-	d->descriptors[0][index] = (struct vring_desc){
-		.addr = DRIVER_RX(index), .len = DRIVER_RX_BYTES, .flags = VRING_DESC_F_WRITE
-	};
+	d->descriptors[0][index] =
+		(struct vring_desc){ .addr = DRIVER_RX(index), .len = DRIVER_RX_BYTES, .flags = VRING_DESC_F_WRITE };
 	driver_offer(d, 0, index);
 }
 
@@ -118,7 +117,8 @@ static inline struct driver *driver_new(void)
 
 	d->bytes = aligned_alloc(4096, DRIVER_MEMORY_BYTES);
 	memset(d->bytes, 0, DRIVER_MEMORY_BYTES);
-	d->memory = (struct guest_memory){ .count = 1, .regions = { { .size_bytes = DRIVER_MEMORY_BYTES, .host = d->bytes } } };
+	d->memory = (struct guest_memory){ .count = 1,
+		.regions = { { .size_bytes = DRIVER_MEMORY_BYTES, .host = d->bytes } } };
 	if (event_loop_init(&d->loop, &err) || vsock_create(&d->vsock, &d->loop, &err))
 		abort();
 	d->device = vsock_device(d->vsock);
@@ -151,8 +151,8 @@ static inline void driver_run(struct driver *d, int timeout_ms)
 }
 
 /* Sends one packet as the guest: header and payload in pieces of at most piece bytes. */
-static inline int driver_send_raw(struct driver *d, const struct virtio_vsock_hdr *header, const void *payload, size_t length,
-	size_t piece)
+static inline int driver_send_raw(
+	struct driver *d, const struct virtio_vsock_hdr *header, const void *payload, size_t length, size_t piece)
 {
 	size_t total = sizeof(*header) + length, offset = 0;
 	uint16_t count = 0;
@@ -187,7 +187,8 @@ static inline struct virtio_vsock_hdr driver_header(uint32_t host_port, unsigned
 		.buf_alloc = 1U << 20 };
 }
 
-static inline int driver_send(struct driver *d, uint32_t host_port, unsigned operation, const void *payload, size_t length)
+static inline int driver_send(
+	struct driver *d, uint32_t host_port, unsigned operation, const void *payload, size_t length)
 {
 	struct virtio_vsock_hdr header = driver_header(host_port, operation, (uint32_t)length);
 

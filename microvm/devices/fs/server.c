@@ -317,9 +317,10 @@ int fs_server_create(struct fs_server **server, const struct fs_options *options
 	result = fs_inodes_init(&made->inodes, options->root_fd, &made->budget, err);
 	if (result < 0)
 		return result;
-	/* Open files cannot be closed for lack of descriptors: some are kept for finding other files. */
+	/* Open files cannot be closed for lack of descriptors, and each keeps its node's too: some are left for finding other
+	 * files. */
 	reserve = made->budget.max / 8 > 32 ? made->budget.max / 8 : 32;
-	fs_handles_init(&made->handles, &made->inodes, made->budget.max - reserve);
+	fs_handles_init(&made->handles, &made->inodes, (made->budget.max - reserve) / 2);
 	made->cache = options->cache;
 	made->capabilities = options->capabilities;
 	made->write_back_wanted = options->write_back;

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/message.h"
@@ -16,13 +17,12 @@
 
 static int wait_to_go(const struct child_orders *orders, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
-	int result = message_receive(orders->link, message);
+	uint32_t type = 0;
+	ssize_t count = recv(orders->link, &type, sizeof(type), 0);
 
-	close_fd(&message->fd);
-	if (result < 0)
-		return error_set(err, -result, "hear from the guest's init");
-	return message->type == CHILD_GO ? 0 : error_set(err, -EPROTO, "hear from the guest's init: message %u", message->type);
+	if (count == 0)
+		return error_set(err, EPIPE, "hear from the guest's init");
+	return type == CHILD_GO ? 0 : error_set(err, -EPROTO, "hear from the guest's init: message %u", type);
 }
 
 /* The maps decide what the ids 0 are; /proc/self belongs to the process again afterwards. */
@@ -118,7 +118,8 @@ static int compare_fds(const void *left, const void *right)
 /* Copies of other sessions' descriptors would keep their pipes and connections open until execve. */
 static void close_other_sessions(const struct child_orders *orders)
 {
-	int kept[] = { orders->link, orders->container_pidfd, orders->streams[0], orders->streams[1], orders->streams[2] };
+	int kept[] = { orders->link, orders->container_pidfd, orders->streams[0], orders->streams[1],
+		orders->streams[2] };
 	int next = STDERR_FILENO + 1;
 
 	qsort(kept, ARRAY_SIZE(kept), sizeof(*kept), compare_fds);

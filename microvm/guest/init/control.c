@@ -45,7 +45,8 @@ static int check_process(const struct process_plan *process, struct error *err)
 	return 0;
 }
 
-static int read_create(const struct init *init, struct wire_reader *in, struct container_plan *container, struct process_plan *process, struct error *err)
+static int read_create(const struct init *init, struct wire_reader *in, struct container_plan *container,
+	struct process_plan *process, struct error *err)
 {
 	int64_t seconds = wire_get_i64(in);
 	uint32_t nanoseconds = wire_get_u32(in);

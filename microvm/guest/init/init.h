@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's first process: takes orders from the host over vsock (microvm/guest_protocol.h), builds the container with the same
- * code as the host does (ns/, process/), and carries bytes between its processes and the host.
+ * The guest's first process: takes orders from the host over vsock (microvm/guest_protocol.h), builds the container
+ * with the same code as the host does (ns/, process/), and carries bytes between its processes and the host.
  *
- * One thread, one epoll loop, edge-triggered for streams. Every system call counts here: on a machine whose KVM emulates the guest's
- * kernel each costs 190 us and a page fault 1.5 ms.
+ * One thread, one epoll loop, edge-triggered for streams. Every system call counts here: on a machine whose KVM
+ * emulates the guest's kernel each costs 190 us and a page fault 1.5 ms.
  *
  * main.c     from the kernel's hands to HELLO, the loop
  * control.c  what the host asks for
@@ -16,12 +16,14 @@
 #ifndef DUET_MICROVM_GUEST_INIT_H
 #define DUET_MICROVM_GUEST_INIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
 #include "microvm/guest_protocol.h"
 
 struct session;
+struct message;
 
 /* What epoll's data points to. Embedded in its owner, which lives until the end of a round of the loop. */
 struct watch {
@@ -36,8 +38,10 @@ struct init {
 	uint64_t namespaces;     /* CLONE_NEW* that the container has of its own */
 	int own_pid_namespace;   /* to come back to after an exec; -EBADF: not needed yet */
 	unsigned char *scratch;  /* SCRATCH_BYTES for the pumps */
+	struct message *message; /* room for what a child says */
 	bool hurry;              /* a pump has more to do although nothing will report it: do not sleep */
-	const char *socket_path; /* for tests: unix sockets "PATH.PORT" instead of vsock, and nothing of the machine is touched */
+	const char *socket_path; /* for tests: unix sockets "PATH.PORT" instead of vsock, and nothing of the machine is
+				    touched */
 };
 
 #define SCRATCH_BYTES 65536
@@ -45,10 +49,12 @@ struct init {
 /* Adds fd to the loop. 0 or a negative errno. */
 int init_watch(struct init *init, int fd, struct watch *watch, uint32_t events);
 int init_rewatch(struct init *init, int fd, struct watch *watch, uint32_t events);
-/* Before close(2): a child on its way to execve may have a copy of the descriptor, which would keep the watch alive. */
-void init_unwatch(struct init *init, int fd);
+/* Closes a descriptor that was watched. A child of another session on its way to execve may have a copy of it, which
+ * would keep the watch alive after its owner. */
+void init_close(struct init *init, int *fd);
 
-/* control.c: reads orders; never returns an error to the loop: without the host there is nothing to do but to power off. */
+/* control.c: reads orders; never returns an error to the loop: without the host there is nothing to do but to power
+ * off. */
 void control_ready(struct watch *watch, uint32_t events);
 void control_send(struct init *init, enum guest_message type, const struct strbuf *payload);
 void control_send_session(struct init *init, enum guest_message type, uint32_t session);

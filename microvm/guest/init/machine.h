@@ -11,11 +11,13 @@
 void machine_reserve_standard_streams(void);
 /* proc, and the share of the host at GUEST_SHARE_PATH. */
 int machine_mount(struct error *err);
-/* Connects to a port of the host: a blocking stream socket. nonblocking: the connection may still be under way on return. */
+/* Connects to a port of the host: a blocking stream socket. nonblocking: the connection may still be under way on
+ * return. */
 int machine_connect(const struct init *init, uint32_t port, bool nonblocking, struct error *err);
 /* Sets the clock when it is off by more than CLOCK_TOLERANCE_MS: a guest that was restored from a snapshot. */
 int machine_set_clock(const struct init *init, int64_t seconds, uint32_t nanoseconds, struct error *err);
-/* Credits the entropy and has the kernel reseed, before any user code runs: two guests of one snapshot must not agree. */
+/* Credits the entropy and has the kernel reseed, before any user code runs: two guests of one snapshot must not agree.
+ */
 int machine_add_entropy(const struct init *init, const void *bytes, size_t length, struct error *err);
 /* Writes the file systems back if asked, and ends the machine. */
 _Noreturn void machine_power_off(const struct init *init, bool synchronise);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/message.h"
 #include "microvm/guest/init/machine.h"
 #include "microvm/guest/init/session.h"
 
@@ -25,9 +26,11 @@ int init_rewatch(struct init *init, int fd, struct watch *watch, uint32_t events
 	return control_epoll(init, EPOLL_CTL_MOD, fd, watch, events);
 }
 
-void init_unwatch(struct init *init, int fd)
+void init_close(struct init *init, int *fd)
 {
-	(void)control_epoll(init, EPOLL_CTL_DEL, fd, NULL, 0);
+	if (*fd >= 0 && sessions_beside(init))
+		(void)control_epoll(init, EPOLL_CTL_DEL, *fd, NULL, 0);
+	close_fd(fd);
 }
 
 static int boot(struct init *init, struct error *err)
@@ -79,13 +82,15 @@ int main(int argc, char **argv)
 
 	if (getpid() != 1 || (argc == 3 && !strcmp(argv[1], "--sockets"))) {
 		if (argc != 3 || strcmp(argv[1], "--sockets")) {
-			(void)fprintf(stderr, "This is the first process of a duet micro-VM; it is of no use elsewhere.\n");
+			(void)fprintf(
+				stderr, "This is the first process of a duet micro-VM; it is of no use elsewhere.\n");
 			return 2;
 		}
 		init.socket_path = argv[2];
 		(void)signal(SIGPIPE, SIG_IGN);
 	}
 	init.scratch = xcalloc(SCRATCH_BYTES, 1);
+	init.message = xcalloc(1, sizeof(*init.message));
 	if (boot(&init, &err) < 0) {
 		machine_log(&err);
 		machine_power_off(&init, false);

@@ -37,16 +37,19 @@ struct session *session_find(struct init *init, uint32_t id)
 	return session;
 }
 
+bool sessions_beside(const struct init *init)
+{
+	return init->sessions && init->sessions->next;
+}
+
 /* Everything that was waited for has come: the last word about a session. */
 static void session_report(struct session *session)
 {
 	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
 
 	session->reported = true;
-	if (session->state == SESSION_FAILED) {
-		streams_close(&session->streams);
+	if (session->state == SESSION_FAILED)
 		return;
-	}
 	/* The host may stop the machine as soon as it hears of the container's end. */
 	if (session->id == SESSION_CONTAINER && !session->init->socket_path)
 		sync();
@@ -84,16 +87,10 @@ static void session_prepared(struct session *session, struct message *message)
 	}
 }
 
-static void session_close(struct session *session, int *fd)
-{
-	init_unwatch(session->init, *fd);
-	close_fd(fd);
-}
-
 /* The link closes at execve, or with the process. */
 static void session_link_closed(struct session *session)
 {
-	session_close(session, &session->link);
+	init_close(session->init, &session->link);
 	if (session->state == SESSION_STARTING) {
 		session->state = SESSION_RUNNING;
 		control_send_session(session->init, GUEST_STARTED, session->id);
@@ -103,11 +100,10 @@ static void session_link_closed(struct session *session)
 /* One message of the child's, or its end. */
 static void session_read_link(struct session *session)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	struct message *message = session->init->message;
 	struct error err;
-	int result = message_receive(session->link, message);
 
-	if (result < 0) {
+	if (message_receive(session->link, message) < 0) {
 		session_link_closed(session);
 		return;
 	}
@@ -152,13 +148,21 @@ static void exit_ready(struct watch *watch, uint32_t events)
 	if (waitpid(session->pid, &session->wait_status, 0) < 0)
 		return;
 	session->exited = true;
-	session_close(session, &session->pidfd);
 	if (session->state == SESSION_PREPARING)
 		session_died_early(session);
 	streams_process_exited(&session->streams);
-	/* The container's pid namespace has died with it, so its output does end; beside it others may keep an exec's open. */
+	/* The container's pid namespace has died with it, so its output does end; beside it others may keep an exec's
+	 * open. */
 	if (session->id != SESSION_CONTAINER)
 		session->drain_until_ms = now_ms() + GUEST_DRAIN_MS;
+}
+
+static void session_discard(struct session *session)
+{
+	init_close(session->init, &session->link);
+	init_close(session->init, &session->pidfd);
+	streams_close(&session->streams);
+	free(session);
 }
 
 int sessions_settle(struct init *init)
@@ -189,7 +193,7 @@ int sessions_settle(struct init *init)
 			continue;
 		}
 		*place = session->next;
-		free(session);
+		session_discard(session);
 	}
 	return init->hurry ? 0 : (int)sleep_ms;
 }
@@ -218,21 +222,13 @@ static int session_clone(struct session *session, const struct child_orders *ord
 	return session->pid < 0 ? -err->code : 0;
 }
 
-static void session_discard(struct session *session)
-{
-	session_close(session, &session->link);
-	session_close(session, &session->pidfd);
-	streams_close(&session->streams);
-	free(session);
-}
-
 static int session_watch(struct session *session, struct error *err)
 {
 	struct init *init = session->init;
 
 	session->exit_watch.ready = exit_ready;
 	session->link_watch.ready = link_ready;
-	if (init_watch(init, session->pidfd, &session->exit_watch, EPOLLIN) < 0 ||
+	if (init_watch(init, session->pidfd, &session->exit_watch, EPOLLIN | EPOLLONESHOT) < 0 ||
 		init_watch(init, session->link, &session->link_watch, EPOLLIN) < 0)
 		return error_set(err, errno, "wait for a process");
 	return 0;
@@ -264,7 +260,8 @@ static int session_launch(struct session *session, struct child_orders *orders, 
 	return result;
 }
 
-static int session_begin(struct init *init, uint32_t id, struct child_orders *orders, struct session **session, struct error *err)
+static int session_begin(
+	struct init *init, uint32_t id, struct child_orders *orders, struct session **session, struct error *err)
 {
 	struct session *made = xcalloc(1, sizeof(*made));
 	int result;
@@ -283,7 +280,8 @@ static int session_begin(struct init *init, uint32_t id, struct child_orders *or
 	return 0;
 }
 
-int session_create(struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err)
+int session_create(
+	struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err)
 {
 	/* A time namespace's offsets must be written from inside, before it is entered. */
 	uint64_t namespaces = container->namespaces.unshare | CLONE_NEWPID | CLONE_NEWNS;
@@ -303,7 +301,8 @@ int session_create(struct init *init, const struct container_plan *container, st
 		return result;
 	init->namespaces = namespaces;
 	if (namespaces & CLONE_NEWUSER) {
-		result = namespaces_write_id_maps(&container->namespaces, session->pid, &process->setgroups_denied, err);
+		result =
+			namespaces_write_id_maps(&container->namespaces, session->pid, &process->setgroups_denied, err);
 		if (result < 0) {
 			session_fail(session, err);
 			(void)kill(session->pid, SIGKILL);

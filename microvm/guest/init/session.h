@@ -14,7 +14,7 @@ enum session_state {
 	SESSION_CREATED,   /* waits for START */
 	SESSION_STARTING,  /* on its way to execve */
 	SESSION_RUNNING,
-	SESSION_FAILED,    /* FAILED has been sent */
+	SESSION_FAILED, /* FAILED has been sent */
 };
 
 struct session {
@@ -32,13 +32,16 @@ struct session {
 };
 
 struct session *session_find(struct init *init, uint32_t id);
+/* Is there any session beside the container's own? */
+bool sessions_beside(const struct init *init);
 /* Session 0. The plans are only read. */
-int session_create(struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err);
+int session_create(
+	struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err);
 int session_exec(struct init *init, uint32_t id, struct process_plan *process, struct error *err);
 int session_start(struct session *session, struct error *err);
 void session_signal(struct session *session, int signal);
-/* End of a round of the loop: frees what was reported, gives up on what drained for too long. Returns how long the loop may
- * sleep (ms), -1: until something happens. */
+/* End of a round of the loop: frees what was reported, gives up on what drained for too long. Returns how long the loop
+ * may sleep (ms), -1: until something happens. */
 int sessions_settle(struct init *init);
 
 #endif

@@ -33,9 +33,7 @@ static void end_set(struct stream_end *end, struct init *init, int fd, bool is_s
 
 static void end_close(struct stream_end *end)
 {
-	if (end->events)
-		init_unwatch(end->init, end->fd);
-	close_fd(&end->fd);
+	init_close(end->init, &end->fd);
 	end->events = 0;
 }
 
@@ -49,8 +47,8 @@ static ssize_t end_read(const struct stream_end *end, void *data, size_t length)
 /* ENOTCONN: the connection is still being made; one that fails is reported by EPOLLERR. */
 static ssize_t end_write(const struct stream_end *end, const void *data, size_t length)
 {
-	ssize_t count = end->is_socket ? send(end->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL) :
-					 write(end->fd, data, length);
+	ssize_t count = end->is_socket ? send(end->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL)
+				       : write(end->fd, data, length);
 
 	if (count < 0)
 		return errno == ENOTCONN ? -EAGAIN : -errno;
@@ -77,8 +75,8 @@ static void pump_finish(struct pump *pump)
 		pump_drop_held(pump->from->sink_of);
 	}
 	end_close(pump->to);
-	/* A connection at its end is closed with the session: closing costs packets, while the process waits for its end of file. */
-	if (!input || !pump->ended)
+	/* What is at its end can as well be closed with the session. */
+	if (!pump->ended)
 		end_close(pump->from);
 }
 
@@ -131,8 +129,8 @@ static bool pump_flush(struct pump *pump)
 static bool pump_read_nothing(struct pump *pump, ssize_t count)
 {
 	pump->readable = false;
-	/* EIO: at the moment nobody has the terminal open. That is its end only when its process is gone: others open /dev/console as
-	 * they need it. */
+	/* EIO: at the moment nobody has the terminal open. That is its end only when its process is gone: others open
+	 * /dev/console as they need it. */
 	pump->ended = count != -EAGAIN && (count != -EIO || !pump->terminal || pump->exited);
 	return pump->ended;
 }
@@ -156,7 +154,8 @@ static bool pump_step(struct pump *pump)
 		return true;
 	if (count <= 0)
 		return pump_read_nothing(pump, count);
-	/* A short read took all there was (not so from a terminal) and what comes later is reported, unless the end has been. */
+	/* A short read took all there was (not so from a terminal) and what comes later is reported, unless the end has
+	 * been. */
 	pump->readable = count == SCRATCH_BYTES || pump->hung_up || pump->terminal;
 	passed = pump_write(pump, scratch, (size_t)count);
 	if (passed < 0) {
@@ -188,6 +187,8 @@ static void end_ready(struct watch *watch, uint32_t events)
 	if (source_of && !source_of->finished) {
 		source_of->readable = source_of->readable || (events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP | EPOLLERR));
 		source_of->hung_up = source_of->hung_up || (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR));
+		/* An empty pipe without writers: no need to read what is known. */
+		source_of->ended = source_of->ended || (events == EPOLLHUP && !source_of->terminal);
 		pump_run(source_of);
 	}
 	if (!sink_of || sink_of->finished || end->fd < 0)
@@ -219,7 +220,8 @@ static int make_pipe(struct streams *streams, enum guest_stream stream, int *pro
 	if (fcntl(process->fd, F_SETFL, O_NONBLOCK) < 0)
 		return error_set(err, errno, "make a pipe non-blocking");
 	pump_join(&streams->pumps[stream], input ? host : process, input ? process : host, false);
-	if (end_watch(process, input ? EPOLLERR : EPOLLIN) < 0 ||
+	/* That nobody reads the input any more is seen when there is some. */
+	if ((!input && end_watch(process, EPOLLIN) < 0) ||
 		end_watch(host, input ? EPOLLIN | EPOLLRDHUP : EPOLLRDHUP) < 0)
 		return error_set(err, errno, "wait for a stream");
 	return 0;

@@ -2,8 +2,8 @@
 /*
  * The streams of one session: pumps between the ends that the process holds and connections to the host.
  *
- * The process gets pipes, not the connections themselves: programs open /dev/stderr anew, which a socket does not allow.
- * A reader that is gone at one end closes the other, so that the writer gets EPIPE; end of file passes likewise.
+ * The process gets pipes, not the connections themselves: programs open /dev/stderr anew, which a socket does not
+ * allow. A reader that is gone at one end closes the other, so that the writer gets EPIPE; end of file passes likewise.
  */
 #ifndef DUET_MICROVM_GUEST_STREAM_H
 #define DUET_MICROVM_GUEST_STREAM_H
@@ -23,12 +23,12 @@ struct stream_end {
 
 struct pump {
 	struct stream_end *from, *to;
-	bool terminal; /* one of the two whose ends are the same pseudo terminal and the same connection */
-	bool exited;   /* the session's process is gone */
-	bool readable; /* a read may find something */
-	bool hung_up;  /* nothing more will be written at the other end: read until the end */
-	bool ended;    /* end of file was read */
-	bool finished; /* everything has been passed on, or there is nobody to pass it to */
+	bool terminal;       /* one of the two whose ends are the same pseudo terminal and the same connection */
+	bool exited;         /* the session's process is gone */
+	bool readable;       /* a read may find something */
+	bool hung_up;        /* nothing more will be written at the other end: read until the end */
+	bool ended;          /* end of file was read */
+	bool finished;       /* everything has been passed on, or there is nobody to pass it to */
 	unsigned char *held; /* what `to` had no room for: held[held_start, held_start + held_bytes) */
 	size_t held_start, held_bytes;
 };
@@ -41,8 +41,8 @@ struct streams {
 	uint32_t session;
 };
 
-/* Connects to the session's ports. Without a terminal it makes the pipes: process_fds are the process's ends, to be closed after the
- * clone. With one, streams_attach_terminal() follows. */
+/* Connects to the session's ports. Without a terminal it makes the pipes: process_fds are the process's ends, to be
+ * closed after the clone. With one, streams_attach_terminal() follows. */
 int streams_open(struct streams *streams, struct init *init, uint32_t session, bool terminal, int process_fds[3],
 	struct error *err);
 /* Takes the master over and begins to pass bytes. */
