@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev)
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
-test=(bats libcmocka-dev busybox-static mmdebstrap qemu-system-x86 erofs-utils e2fsprogs dpkg-dev util-linux procps)
+test=(bats libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 dpkg-dev util-linux procps)
 bench=(crun runc bubblewrap)
 lint=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck)
 
