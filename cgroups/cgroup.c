@@ -297,12 +297,53 @@ int cgroup_create(
 	return 0;
 }
 
+/* How many of the last components of the path are not there. */
+static unsigned int count_missing(const struct cgroup_entry *entry, int root)
+{
+	cleanup_free char *path = xstrdup(entry->path + 1);
+	unsigned int missing = 0;
+
+	while (faccessat(root, path, F_OK, 0) < 0) {
+		char *slash = strrchr(path, '/');
+
+		missing++;
+		if (!slash)
+			break;
+		*slash = '\0';
+	}
+	return missing;
+}
+
+int cgroup_plan(const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **planned,
+	struct error *err)
+{
+	cleanup_cgroup struct cgroup *plan = xcalloc(1, sizeof(*plan));
+
+	plan->manager = request->manager;
+	plan->planned = true;
+	for (size_t i = 0; i < host->count && request->manager == CGROUP_MANAGER_CGROUPFS; i++) {
+		const struct cgroup_hierarchy *hierarchy = &host->hierarchies[i];
+		cleanup_free char *path = cgroup_path_in(hierarchy, request, err);
+		struct cgroup_entry *entry;
+
+		if (!path)
+			return -EINVAL;
+		entry = add_entry(plan, hierarchy->name, hierarchy->mount_point, path);
+		entry->made = count_missing(entry, hierarchy->root_fd);
+	}
+	*planned = take_pointer(&plan);
+	return 0;
+}
+
 /* One line for the manager, one for each hierarchy: "MADE \t NAME \t CONTROLLERS \t MOUNT POINT \t PATH". */
 char *cgroup_save(const struct cgroup *group)
 {
 	struct strbuf text = STRBUF_INIT;
 
-	strbuf_string(&text, group->manager == CGROUP_MANAGER_DISABLED ? "disabled\n" : "cgroupfs\n");
+	if (group->manager == CGROUP_MANAGER_DISABLED)
+		strbuf_string(&text, "disabled\n");
+	else
+		strbuf_string(&text, group->planned ? "planned\n" : "cgroupfs\n");
 	for (size_t i = 0; i < group->count; i++) {
 		const struct cgroup_entry *entry = &group->entries[i];
 
@@ -339,11 +380,9 @@ int cgroup_load(const char *text, struct cgroup **group, struct error *err)
 	cleanup_free char *copy = xstrdup(text);
 	char *rest = copy, *manager = strsep(&rest, "\n");
 
-	if (strcmp(manager, "disabled") == 0)
-		loaded->manager = CGROUP_MANAGER_DISABLED;
-	else if (strcmp(manager, "cgroupfs") == 0)
-		loaded->manager = CGROUP_MANAGER_CGROUPFS;
-	else
+	loaded->manager = strcmp(manager, "disabled") == 0 ? CGROUP_MANAGER_DISABLED : CGROUP_MANAGER_CGROUPFS;
+	loaded->planned = strcmp(manager, "planned") == 0;
+	if (loaded->manager == CGROUP_MANAGER_CGROUPFS && !loaded->planned && strcmp(manager, "cgroupfs") != 0)
 		return error_set(err, -EINVAL, "the saved cgroup has an unknown manager");
 	for (char *line; (line = strsep(&rest, "\n")) && *line;) {
 		int result = load_entry(loaded, line, err);

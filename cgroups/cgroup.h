@@ -11,8 +11,7 @@
  *
  * Paths (linux.cgroupsPath): an absolute one counts from the root of the mounted hierarchy; a relative one from the
  * caller's own group on v1 and from its parent on v2, where a group with processes cannot have limited children.
- * Without one the relative path is "duet-ID".
- * ".." is refused.
+ * Without one the relative path is "duet-ID". ".." is refused.
  *
  * No limit is silently weaker than asked: what cannot be set, because the controller is missing or the kernel refuses,
  * is an error that names the field of config.json. 0 and -1 mean what they mean to runc: 0 leaves a value alone (but
@@ -98,6 +97,7 @@ struct cgroup_entry {         /* the group in one hierarchy */
 
 struct cgroup {
 	enum cgroup_manager manager;
+	bool planned; /* from cgroup_plan(): where it will be; nobody can be in it yet */
 	struct cgroup_entry entries[CGROUP_HIERARCHIES_MAX];
 	size_t count; /* 0 with CGROUP_MANAGER_DISABLED */
 };
@@ -122,6 +122,15 @@ struct cgroup_request {
  */
 int cgroup_create(
 	const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err);
+
+/*
+ * Where cgroup_create() would make the group for this request, to be saved before it is called: a command that is
+ * killed in between leaves nothing that nobody knows of. Of such a group only empty directories that were not there at
+ * the time of planning are removed by cgroup_delete(), and none of its processes are touched: they would be somebody
+ * else's.
+ */
+int cgroup_plan(const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **planned,
+	struct error *err);
 
 /* Sets the limits of a group that exists (`update`); absent fields stay as they are, device rules too. Not atomic: on
  * failure some limits may have been set. */

@@ -92,7 +92,7 @@ static void remove_parents(const struct cgroup_entry *entry)
 		if (!slash || slash <= directory + strlen(entry->mount_point))
 			return;
 		*slash = '\0';
-		if (rmdir(directory) < 0)
+		if (rmdir(directory) < 0 && errno != ENOENT)
 			return;
 	}
 }
@@ -126,6 +126,10 @@ int cgroup_delete(const struct cgroup *group, int timeout_ms, struct error *err)
 	int64_t deadline_us = now_us() + (int64_t)timeout_ms * 1000;
 	int failed = 0;
 
+	if (group->planned) {
+		cgroup_undo(group);
+		return 0;
+	}
 	/* On a failure the others are removed all the same: less is left to look for. */
 	for (size_t i = 0; i < group->count; i++) {
 		int result = remove_entry(&group->entries[i], deadline_us);
@@ -140,7 +144,7 @@ int cgroup_delete(const struct cgroup *group, int timeout_ms, struct error *err)
 void cgroup_undo(const struct cgroup *group)
 {
 	for (size_t i = 0; i < group->count; i++) {
-		if (group->entries[i].made > 0 && rmdir(group->entries[i].directory) == 0)
+		if (group->entries[i].made > 0 && (rmdir(group->entries[i].directory) == 0 || errno == ENOENT))
 			remove_parents(&group->entries[i]);
 	}
 }

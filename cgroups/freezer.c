@@ -15,14 +15,14 @@ enum { POLL_MS = 5, REFREEZE_EVERY = 20 };
 
 static const struct cgroup_entry *v2_freezer(const struct cgroup *group)
 {
-	const struct cgroup_entry *entry = cgroup_unified(group);
+	const struct cgroup_entry *entry = group->planned ? NULL : cgroup_unified(group);
 
 	return entry && cgroup_has_file(entry, "cgroup.freeze") ? entry : NULL; /* since 5.2 */
 }
 
 static const struct cgroup_entry *v1_freezer(const struct cgroup *group)
 {
-	for (size_t i = 0; i < group->count; i++) {
+	for (size_t i = 0; i < group->count && !group->planned; i++) {
 		if (!group->entries[i].unified && (group->entries[i].controllers & CGROUP_BIT(CGROUP_FREEZER)))
 			return &group->entries[i];
 	}
@@ -89,7 +89,7 @@ static int need_freezer(const struct cgroup *group, const struct cgroup_entry **
 		*entry = v1_freezer(group);
 	if (*entry)
 		return 0;
-	if (group->count == 0)
+	if (group->count == 0 || group->planned)
 		return error_set(err, -EOPNOTSUPP, "the container has no cgroup of its own: it cannot be paused");
 	return cgroup_missing(group, CGROUP_FREEZER, "pausing", err);
 }

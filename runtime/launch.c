@@ -455,9 +455,7 @@ int launch_start(struct launch *launch, struct error *err)
 		result = launch_tell(launch, LAUNCH_START, err);
 	if (result < 0)
 		return result;
-	result = launch_listen(launch, err);
-	if (result < 0)
-		return result;
+	/* A signal that comes now waits: it is for the process, which is about to be there. */
 	result = message_receive(launch->socket, message);
 	if (result == 0 && message->type == LAUNCH_FAILED) {
 		message_to_error(message, err);

@@ -3,26 +3,25 @@
  * From config.json's linux.seccomp to a program that the kernel loads, and the cache of such programs.
  *
  * libseccomp names the system calls and translates the rules with conditions. In front of its program stand
- * instructions of our own (prefix.c): rules without conditions, as a tree over ranges of numbers that the kernel loads
- * four times as fast; system calls that the library does not know; and the answer to those newer than the whole
- * profile.
+ * instructions of our own (prefix.c): rules without conditions, as a tree over ranges of numbers; system calls that the
+ * library does not know; and the answer to those newer than the whole profile.
  *
  * What a profile means here, beyond the specification's words:
  * - `args` of one rule that name different arguments must all hold (AND). As soon as one argument is named twice, every
  *   condition becomes a rule of its own (OR), as runc has always done it.
  * - A rule without `args` settles its calls, whatever the rules with `args` say; of several such rules the first holds.
- * Two rules with the same conditions and different actions are refused. As libseccomp does it.
+ *   Two rules with the same conditions and different actions are refused. As libseccomp does it.
  * - A rule whose action is the default action adds nothing and is left out.
  * - A name that neither libseccomp nor duet knows is passed over, with a warning, where the default action is at least
- * as strict as the rule's; otherwise the profile is refused, since nothing could enforce the rule.
+ *   as strict as the rule's; otherwise the profile is refused, since nothing could enforce the rule.
  * - When the default action denies, a system call with a higher number than every one in the profile answers ENOSYS and
- * not the default action, so that a C library newer than the profile falls back to the calls that the profile knows. As
- * in runc.
+ *   not the default action, so that a C library newer than the profile falls back to the calls that the profile knows.
+ *   As in runc.
  * - The native architecture is always part of the filter. A system call of an architecture that is not part of it
- * kills.
+ *   kills.
  * - errnoRet is EPERM where it is absent.
  * - NOTIFY is refused as the default action and for write(2) and sendmsg(2), which the process needs to hand its
- * listener over.
+ *   listener over.
  *
  * Source: runtime-spec config-linux.md "seccomp"; seccomp(2); seccomp_rule_add(3).
  */

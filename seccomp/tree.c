@@ -2,9 +2,10 @@
 /*
  * System calls whose rule has no condition, as a balanced tree over ranges of numbers.
  *
- * Engines allow some 400 of 470 calls: 40 to 70 ranges. libseccomp tests each number by itself, which makes a program
- * of 1500 instructions for three architectures; the kernel then takes 0.5 to 0.9 ms to load it at every start of a
- * container, and 1.9 ms without libseccomp's own tree. This one has 360 instructions and loads in 0.15 ms (measured).
+ * Engines allow some 400 of 470 calls: 40 to 70 ranges. libseccomp tests each number by itself: for an engine's profile
+ * on three architectures that is 1229 instructions in a list, or 1500 with its own tree, which the kernel loads in 1.9
+ * ms and 0.5 to 0.9 ms at every start of a container, and 20 to 50 ms to compile. With this tree in front 567 are left,
+ * 0.33 ms to load and 1.3 ms to compile (measured on one machine, 427 names).
  */
 #include "seccomp/internal.h"
 

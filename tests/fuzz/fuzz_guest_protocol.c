@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libFuzzer target for the control channel's frames, read as either side does: the bytes come in pieces of varying length; every frame
- * that is handed out must lie inside what was sent, and all of it must be readable.
+ * libFuzzer target for the control channel's frames, read as either side does: the bytes come in pieces of varying
+ * length; every frame that is handed out must lie inside what was sent, and all of it must be readable.
  *
  * clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE -o fuzz_guest_protocol
  *     tests/fuzz/fuzz_guest_protocol.c microvm/guest_protocol.c base/alloc.c base/error.c base/strbuf.c base/wire.c
@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		offset += piece;
 		/* Twice a 0 in a row: nothing more is there. */
-		for (int idle = 0; idle < 2 && (result = guest_frame_read(&reader, pair[0], &err)) >= 0; idle += !result) {
+		for (int idle = 0; idle < 2 && (result = guest_frame_read(&reader, pair[0], &err)) >= 0;
+			idle += !result) {
 			if (!result)
 				continue;
 			handed_out += 8 + (size_t)reader.length;

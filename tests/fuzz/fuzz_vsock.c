@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libFuzzer target for the vsock device: the input is a sequence of steps of a guest that may do anything and of a host that
- * opens, reads, writes and closes its ends. Nothing may be touched outside the buffer that is the guest's memory, and nothing may wait.
+ * libFuzzer target for the vsock device: the input is a sequence of steps of a guest that may do anything and of a host
+ * that opens, reads, writes and closes its ends. Nothing may be touched outside the buffer that is the guest's memory,
+ * and nothing may wait.
  *
  * clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE -o fuzz_vsock tests/fuzz/fuzz_vsock.c
- *     microvm/devices/vsock*.c microvm/devices/virtqueue.c microvm/event_loop.c base/alloc.c base/error.c base/file*.c base/strbuf.c
- *     -pthread && ./fuzz_vsock -max_len=4096 -timeout=5
+ *     microvm/devices/vsock*.c microvm/devices/virtqueue.c microvm/event_loop.c base/alloc.c base/error.c base/file*.c
+ * base/strbuf.c -pthread && ./fuzz_vsock -max_len=4096 -timeout=5
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -59,7 +60,8 @@ static void send_packet(struct driver *d, struct input *in)
 		header.dst_cid = take(in, 1);
 		header.src_cid = take(in, 1);
 	}
-	(void)driver_send_raw(d, &header, payload, length < sizeof(payload) ? length : sizeof(payload), 1100 + take(in, 2));
+	(void)driver_send_raw(
+		d, &header, payload, length < sizeof(payload) ? length : sizeof(payload), 1100 + take(in, 2));
 }
 
 static void offer_buffer(struct driver *d, struct input *in)
@@ -110,7 +112,8 @@ static void open_port(struct driver *d, struct input *in, struct host_port ports
 	close_fd(&ports[index].write_end);
 	if (!(kind & 1))
 		close_fd(&ports[index].read_end);
-	ports[index] = (struct host_port){ .read_end = kind & 1 ? dup(from_guest[0]) : from_guest[0], .write_end = to_guest[1] };
+	ports[index] = (struct host_port){ .read_end = kind & 1 ? dup(from_guest[0]) : from_guest[0],
+		.write_end = to_guest[1] };
 	(void)fcntl(ports[index].read_end, F_SETFL, O_NONBLOCK);
 	(void)fcntl(ports[index].write_end, F_SETFL, O_NONBLOCK);
 }

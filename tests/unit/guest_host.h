@@ -31,7 +31,8 @@ struct host {
 	pid_t init;
 	int control, control_listener;
 	struct guest_frame_reader reader;
-	int streams[3]; /* of the last session begun: what the guest reads, writes, writes */
+	uint64_t more_namespaces; /* CLONE_NEW* beside the usual ones */
+	int streams[3];           /* of the last session begun: what the guest reads, writes, writes */
 };
 
 struct host_answer {
@@ -88,7 +89,7 @@ static inline struct host *host_new(const char *init_path)
 	char sockets[80];
 
 	strcpy(host->directory, "/tmp/duet-guest-init.XXXXXX");
-	if (!mkdtemp(host->directory))
+	if (!mkdtemp(host->directory) || chmod(host->directory, 0755) < 0)
 		abort();
 	host_make_root(host);
 	host->control_listener = host_listen(host, GUEST_PORT_CONTROL);
@@ -205,8 +206,16 @@ static inline void host_put_create(struct host *host, struct strbuf *payload, co
 			.data = (char *)"newinstance,ptmxmode=0666,mode=0620" },
 	};
 	char *none[] = { NULL };
+	struct id_mapping ids = { .container_id = 0, .host_id = 100000, .size = 65536 };
 	struct container_plan plan = {
-		.namespaces = { .unshare = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET },
+		.namespaces = { .unshare = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET |
+					   host->more_namespaces,
+			.uid_mappings = &ids,
+			.gid_mappings = &ids,
+			.uid_mapping_count = host->more_namespaces & CLONE_NEWUSER ? 1 : 0,
+			.gid_mapping_count = host->more_namespaces & CLONE_NEWUSER ? 1 : 0,
+			.time_offsets_set = host->more_namespaces & CLONE_NEWTIME,
+			.boottime_seconds = 1000000000 },
 		.rootfs = { .root = root,
 			.mounts = mounts,
 			.mount_count = ARRAY_SIZE(mounts),

@@ -22,6 +22,7 @@ run_program() { # NAME
 
 @test "cgroups: hierarchies, paths and rules" { run_program test_cgroup_host; }
 @test "cgroups: the life of a group" { run_program test_cgroup_life; }
+@test "cgroups: freezing and killing" { run_program test_cgroup_signals; }
 @test "cgroups: limits" { run_program test_cgroup_limits; }
 @test "cgroups: devices" { run_program test_cgroup_devices; }
 @test "cgroups: as libcgroup sees them" { run_program test_cgroup_libcgroup; }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making groups, entering them, stopping, killing, removing. */
+/* Making groups, entering them, removing them. */
 #include "tests/unit/cgroup_test.h"
-
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 static void a_new_group_exists_in_every_hierarchy_and_is_gone_after_delete(void **state)
 {
@@ -133,6 +130,63 @@ static void a_saved_group_can_be_loaded(void **state)
 	assert_int_equal(cgroup_statistics(gone, &statistics, &err), 0);
 	assert_true(statistics.memory_usage_bytes == CGROUP_UNKNOWN);
 	assert_int_equal(cgroup_delete(gone, DELETE_TIMEOUT_MS, &err), 0);
+}
+
+static struct cgroup *load_plan(const struct fixture *fixture, const struct cgroup_request *request)
+{
+	cleanup_cgroup struct cgroup *plan = NULL;
+	cleanup_free char *text = NULL;
+	struct cgroup *loaded = NULL;
+	struct error err = { 0 };
+
+	assert_int_equal(cgroup_plan(fixture->host, request, &plan, &err), 0);
+	text = cgroup_save(plan);
+	assert_int_equal(cgroup_load(text, &loaded, &err), 0);
+	assert_true(loaded->planned);
+	return loaded;
+}
+
+/* As after a command that was killed while it made the group: some directories are there, nobody is in them. */
+static void a_plan_is_enough_to_remove_what_was_made(void **state)
+{
+	struct fixture *fixture = *state;
+	cleanup_free char *deep = xprintf("%s/a/b", fixture->path);
+	struct cgroup_request request = { .path = deep, .id = "x" };
+	cleanup_cgroup struct cgroup *plan = NULL, *made = NULL;
+	struct error err = { 0 };
+
+	need_groups(fixture);
+	plan = load_plan(fixture, &request);
+	assert_int_equal(plan->entries[0].made, 3);
+	assert_int_equal(cgroup_delete(plan, DELETE_TIMEOUT_MS, &err), 0); /* nothing was made yet */
+	assert_int_equal(cgroup_create(fixture->host, &request, &made, &err), 0);
+	assert_int_equal(rmdir(made->entries[0].directory), 0);
+	assert_int_equal(cgroup_delete(plan, DELETE_TIMEOUT_MS, &err), 0); /* tear_down looks for what is left */
+}
+
+static void a_plan_touches_nothing_that_was_there_before(void **state)
+{
+	struct fixture *fixture = *state;
+	struct cgroup_request request = { .path = fixture->path, .id = "x" };
+	cleanup_cgroup struct cgroup *plan = NULL;
+	struct cgroup *other;
+	struct error err = { 0 };
+	pid_t child;
+
+	need_groups(fixture);
+	other = make(fixture, NULL);
+	child = start_in(other, NULL, true, sleep_forever, NULL);
+	plan = load_plan(fixture, &request);
+	assert_int_equal(cgroup_kill_all(plan, SIGKILL, &err), 0);
+	assert_int_equal(cgroup_freeze(plan, FREEZE_TIMEOUT_MS, &err), -EOPNOTSUPP);
+	assert_int_equal(cgroup_delete(plan, DELETE_TIMEOUT_MS, &err), 0);
+	assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+	kill(child, SIGKILL);
+	status_of(child);
+	assert_int_equal(cgroup_delete(plan, DELETE_TIMEOUT_MS, &err), 0); /* empty, but somebody else's */
+	for (size_t i = 0; i < other->count; i++)
+		assert_int_equal(access(other->entries[i].directory, F_OK), 0);
+	delete_group(&other);
 }
 
 static void a_saved_text_of_another_form_is_refused(void **state)
@@ -311,185 +365,6 @@ static void in_a_delegated_group_there_are_limits_without_privilege(void **state
 	delete_group(&delegated);
 }
 
-/* ---- freezing ---- */
-
-static int count_up(void *context)
-{
-	volatile uint64_t *counter = context;
-
-	for (;;)
-		(*counter)++;
-	return 0;
-}
-
-static uint64_t progress(const volatile uint64_t *counter)
-{
-	uint64_t before = *counter;
-
-	(void)poll(NULL, 0, 50);
-	return *counter - before;
-}
-
-static void frozen_processes_stand_still_until_thawed(void **state)
-{
-	struct fixture *fixture = *state;
-	volatile uint64_t *counter = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct error err = { 0 };
-	struct cgroup *group;
-	bool frozen = true;
-	pid_t child;
-
-	need_controller(fixture, CGROUP_FREEZER);
-	group = make(fixture, NULL);
-	child = start_in(group, NULL, true, count_up, (void *)counter);
-	assert_int_equal(cgroup_is_frozen(group, &frozen, &err), 0);
-	assert_false(frozen);
-	assert_true(progress(counter) > 0);
-	assert_int_equal(cgroup_freeze(group, FREEZE_TIMEOUT_MS, &err), 0);
-	assert_int_equal(cgroup_is_frozen(group, &frozen, &err), 0);
-	assert_true(frozen);
-	assert_int_equal(progress(counter), 0);
-	assert_int_equal(cgroup_thaw(group, &err), 0);
-	assert_int_equal(cgroup_is_frozen(group, &frozen, &err), 0);
-	assert_false(frozen);
-	assert_true(progress(counter) > 0);
-	kill(child, SIGKILL);
-	status_of(child);
-	delete_group(&group);
-	munmap((void *)counter, 4096);
-}
-
-/* v1 frozen by somebody else, beside v2's freezer too. */
-static void what_is_frozen_can_be_killed(void **state)
-{
-	struct fixture *fixture = *state;
-	const struct cgroup_entry *v1;
-	struct error err = { 0 };
-	struct cgroup *group;
-	pid_t child;
-
-	need_controller(fixture, CGROUP_FREEZER);
-	group = make(fixture, NULL);
-	child = start_in(group, NULL, true, sleep_forever, NULL);
-	assert_int_equal(cgroup_freeze(group, FREEZE_TIMEOUT_MS, &err), 0);
-	v1 = cgroup_find(group, CGROUP_FREEZER);
-	if (!v1->unified)
-		assert_int_equal(cgroup_try_write(v1, "freezer.state", "FROZEN"), 0);
-	assert_int_equal(cgroup_kill_all(group, SIGKILL, &err), 0);
-	assert_int_equal(status_of(child), 128 + SIGKILL);
-	delete_group(&group);
-}
-
-/* ---- killing ---- */
-
-static int two_levels(void *context)
-{
-	(void)context;
-	(void)signal(SIGTERM, SIG_IGN);
-	if (fork() == 0) {
-		(void)setsid();
-		(void)signal(SIGTERM, SIG_DFL);
-		sleep_forever(NULL);
-	}
-	return sleep_forever(NULL);
-}
-
-static size_t count_processes(const struct cgroup *group)
-{
-	struct error err = { 0 };
-	pid_t *pids = NULL;
-	size_t count = 0;
-
-	assert_int_equal(cgroup_processes(group, &pids, &count, &err), 0);
-	free(pids);
-	return count;
-}
-
-static size_t wait_for_count(const struct cgroup *group, size_t wanted)
-{
-	size_t count = count_processes(group);
-
-	for (int i = 0; i < 400 && count != wanted; i++) {
-		(void)poll(NULL, 0, 5);
-		count = count_processes(group);
-	}
-	return count;
-}
-
-static void a_signal_reaches_every_process_of_the_group(void **state)
-{
-	struct fixture *fixture = *state;
-	struct error err = { 0 };
-	struct cgroup *group;
-	pid_t child;
-
-	need_groups(fixture);
-	group = make(fixture, NULL);
-	child = start_in(group, NULL, true, two_levels, NULL);
-	assert_int_equal(wait_for_count(group, 2), 2);
-	(void)poll(NULL, 0, 20); /* until the handlers are set */
-	assert_int_equal(cgroup_kill_all(group, SIGTERM, &err), 0);
-	/* The child that ignores it stays, its child goes (as a zombie at most, which is not listed). */
-	assert_int_equal(wait_for_count(group, 1), 1);
-	assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
-	assert_int_equal(cgroup_kill_all(group, SIGKILL, &err), 0);
-	assert_int_equal(status_of(child), 128 + SIGKILL);
-	delete_group(&group);
-}
-
-static int fork_bomb(void *context)
-{
-	(void)context;
-	for (;;)
-		(void)fork();
-	return 0;
-}
-
-static void a_fork_bomb_dies(void **state)
-{
-	struct fixture *fixture = *state;
-	struct oci_resources resources = { .pids_limit = { true, 300 } };
-	struct error err = { 0 };
-	struct cgroup *group;
-	pid_t child;
-
-	need_controller(fixture, CGROUP_PIDS);
-	group = make(fixture, &resources);
-	child = start_in(group, NULL, true, fork_bomb, NULL);
-	assert_int_equal(wait_for_count(group, 300), 300);
-	assert_int_equal(cgroup_kill_all(group, SIGKILL, &err), 0);
-	assert_int_equal(status_of(child), 128 + SIGKILL);
-	assert_int_equal(wait_for_count(group, 0), 0);
-	delete_group(&group);
-}
-
-/* The path of hosts without cgroup.kill: v1, and v2 before 5.14. The v2 part of the group is hidden. */
-static void without_cgroup_kill_a_fork_bomb_dies_too(void **state)
-{
-	struct fixture *fixture = *state;
-	struct oci_resources resources = { .pids_limit = { true, 300 } };
-	struct error err = { 0 };
-	struct cgroup *group, v1 = { 0 };
-	pid_t child;
-
-	need_controller(fixture, CGROUP_PIDS);
-	if (cgroup_host_layout(fixture->host) == CGROUP_LAYOUT_V2) {
-		print_message("this host has no v1 hierarchy\n");
-		skip();
-	}
-	group = make(fixture, &resources);
-	for (size_t i = 0; i < group->count; i++) {
-		if (!group->entries[i].unified)
-			v1.entries[v1.count++] = group->entries[i];
-	}
-	child = start_in(group, NULL, true, fork_bomb, NULL);
-	assert_int_equal(wait_for_count(&v1, 300), 300);
-	assert_int_equal(cgroup_kill_all(&v1, SIGKILL, &err), 0);
-	assert_int_equal(status_of(child), 128 + SIGKILL);
-	assert_int_equal(wait_for_count(group, 0), 0);
-	delete_group(&group);
-}
-
 /* ---- removing ---- */
 
 static void groups_below_are_removed_too(void **state)
@@ -554,6 +429,8 @@ int main(void)
 		TEST(a_process_enters_every_hierarchy),
 		TEST(a_process_can_enter_a_group_below),
 		TEST(a_saved_group_can_be_loaded),
+		TEST(a_plan_is_enough_to_remove_what_was_made),
+		TEST(a_plan_touches_nothing_that_was_there_before),
 		TEST(a_saved_text_of_another_form_is_refused),
 		TEST(a_group_with_processes_is_not_taken_over),
 		TEST(an_empty_group_that_exists_is_used),
@@ -561,11 +438,6 @@ int main(void)
 		TEST(disabled_cgroups_take_no_limits),
 		TEST(without_privilege_there_is_no_group_and_limits_are_refused),
 		TEST(in_a_delegated_group_there_are_limits_without_privilege),
-		TEST(frozen_processes_stand_still_until_thawed),
-		TEST(what_is_frozen_can_be_killed),
-		TEST(a_signal_reaches_every_process_of_the_group),
-		TEST(a_fork_bomb_dies),
-		TEST(without_cgroup_kill_a_fork_bomb_dies_too),
 		TEST(groups_below_are_removed_too),
 		TEST(delete_waits_for_processes_on_their_way_out),
 		TEST(delete_says_when_processes_stay),

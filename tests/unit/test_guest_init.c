@@ -263,6 +263,29 @@ static void exec_runs_beside_the_container(void **state)
 	assert_int_equal(wait_status(host, 0), 5 << 8);
 }
 
+static void user_and_time_namespaces_hold_for_exec_as_well(void **state)
+{
+	struct host *host = hello(state);
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	int main_streams[3];
+
+	host->more_namespaces = CLONE_NEWUSER | CLONE_NEWTIME;
+	run(host, "cat /proc/self/uid_map /proc/uptime; read line", false);
+	host_read(host->streams[1], &text, "\n10000");
+	assert_non_null(strstr(text.data, "         0     100000      65536\n"));
+	assert_non_null(strstr(text.data, "\n100"));
+	memcpy(main_streams, host->streams, sizeof(main_streams));
+	exec(host, 1, "cat /proc/self/uid_map /proc/uptime", false);
+	strbuf_free(&text);
+	host_read(host->streams[1], &text, NULL);
+	assert_non_null(strstr(text.data, "         0     100000      65536\n"));
+	assert_non_null(strstr(text.data, "\n100"));
+	assert_int_equal(wait_status(host, 1), 0);
+	for (int i = 0; i < 3; i++)
+		close(main_streams[i]);
+	assert_int_equal(wait_status(host, 0), 1 << 8);
+}
+
 static void failed_exec_leaves_the_container(void **state)
 {
 	struct host *host = hello(state);
@@ -445,6 +468,7 @@ int main(void)
 		test(kill_ends_every_process_of_the_container),
 		test(failure_has_a_reason_and_a_status),
 		test(exec_runs_beside_the_container),
+		test(user_and_time_namespaces_hold_for_exec_as_well),
 		test(failed_exec_leaves_the_container),
 		test(exec_whose_output_is_kept_open_ends_in_time),
 		test(many_execs_at_once),

@@ -25,16 +25,14 @@ static int wait_to_go(const struct child_orders *orders, struct error *err)
 	return type == CHILD_GO ? 0 : error_set(err, -EPROTO, "hear from the guest's init: message %u", type);
 }
 
-/* The maps decide what the ids 0 are; /proc/self belongs to the process again afterwards. */
+/* The maps decide what the ids 0 are. /proc/self belongs to the process again only if it may be traced, which an exec
+ * must not allow. */
 static int become_root_of_user_namespace(const struct child_orders *orders, struct error *err)
 {
-	if (!(orders->clone_flags & CLONE_NEWUSER))
-		return 0;
-	if (wait_to_go(orders, err) < 0)
-		return -err->code;
 	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return error_set(err, errno, "become root of the user namespace (is the id 0 mapped?)");
-	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	if (orders->container)
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	return 0;
 }
 
@@ -97,8 +95,13 @@ static int build_root(const struct child_orders *orders, struct rootfs *rootfs, 
 static int make_container(const struct child_orders *orders, int *master, struct error *err)
 {
 	struct rootfs *rootfs = NULL;
-	int result = become_root_of_user_namespace(orders, err);
+	int result = 0;
 
+	if (orders->user_namespace) {
+		result = wait_to_go(orders, err);
+		if (result == 0)
+			result = become_root_of_user_namespace(orders, err);
+	}
 	if (result == 0)
 		result = enter_time_namespace(orders->container, err);
 	if (result == 0)
@@ -135,11 +138,17 @@ static void close_other_sessions(const struct child_orders *orders)
 static int enter_container(const struct child_orders *orders, int *master, struct error *err)
 {
 	cleanup_fd int root = -EBADF, slave = -EBADF;
-	int result;
+	int result = 0;
 
 	close_other_sessions(orders);
-	if (setns(orders->container_pidfd, (int)orders->join_flags) < 0)
-		return error_set(err, errno, "enter the container's namespaces");
+	if (orders->user_namespace)
+		result = wait_to_go(orders, err);
+	if (result == 0 && setns(orders->container_pidfd, (int)orders->join_flags) < 0)
+		result = error_set(err, errno, "enter the container's namespaces");
+	if (result == 0 && orders->user_namespace)
+		result = become_root_of_user_namespace(orders, err);
+	if (result < 0)
+		return result;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return error_set(err, errno, "open the container's root");

@@ -10,7 +10,7 @@
 
 /* Over the link (base/message.h). It closes at execve. */
 enum child_message {
-	CHILD_GO = 1,   /* to the child: id maps are written; then: start */
+	CHILD_GO = 1,   /* to the child: the user namespace is ready; then: start */
 	CHILD_PREPARED, /* from it, with the terminal's master if there is one */
 	CHILD_FAILED,   /* from it: a struct error */
 };
@@ -18,6 +18,7 @@ enum child_message {
 struct child_orders {
 	const struct container_plan *container; /* NULL: an exec into the one that is there */
 	struct process_plan *process;
+	bool user_namespace;  /* the container has one: the process waits for CHILD_GO before it acts inside */
 	uint64_t clone_flags; /* CLONE_NEW* of a new container */
 	int container_pidfd;  /* of an exec; else -EBADF */
 	uint64_t join_flags;

@@ -38,6 +38,17 @@ static int refuse_malformed(const char *message, struct error *err)
 	return error_set(err, -EPROTO, "the guest's init was sent a malformed %s", message);
 }
 
+/* The machine is the container's alone; there are no others whose namespaces it could join. */
+static int check_container(const struct container_plan *container, struct error *err)
+{
+	for (int kind = 0; kind < NAMESPACE_KINDS; kind++) {
+		if (container->namespaces.join[kind])
+			return error_set(err, -EINVAL, "a micro-VM cannot join the %s namespace %s",
+				namespace_table[kind].name, container->namespaces.join[kind]);
+	}
+	return 0;
+}
+
 static int check_process(const struct process_plan *process, struct error *err)
 {
 	if (process->preserve_fds)
@@ -65,6 +76,8 @@ static int read_create(const struct init *init, struct wire_reader *in, struct c
 		result = process_plan_decode(process, in, err);
 	if (result == 0 && !wire_reader_ok(in))
 		result = refuse_malformed("CREATE", err);
+	if (result == 0)
+		result = check_container(container, err);
 	return result < 0 ? result : check_process(process, err);
 }
 

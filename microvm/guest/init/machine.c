@@ -9,12 +9,14 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 
-#define CLOCK_TOLERANCE_MS 10
-#define ENTROPY_MAX        1024
-#define SHARE_TAG          "duet" /* VM_FS_TAG of microvm/vm.h */
+#define CLOCK_TOLERANCE_MS      10
+#define ENTROPY_MAX             1024
+#define CONNECT_TIMEOUT_SECONDS 60
+#define SHARE_TAG               "duet" /* VM_FS_TAG of microvm/vm.h */
 
 void machine_reserve_standard_streams(void)
 {
@@ -54,9 +56,12 @@ static int connect_unix(const char *path, uint32_t port)
 static int connect_vsock(uint32_t port, bool nonblocking)
 {
 	struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = port };
+	/* The default of two seconds is short for a machine whose host is busy: the host always answers. */
+	const struct timeval timeout = { .tv_sec = CONNECT_TIMEOUT_SECONDS };
 	cleanup_fd int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
 
-	if (fd < 0 || (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS))
+	if (fd < 0 || setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout)) < 0 ||
+		(connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS))
 		return -errno;
 	return take_fd(&fd);
 }

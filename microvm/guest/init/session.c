@@ -280,6 +280,25 @@ static int session_begin(
 	return 0;
 }
 
+/*
+ * What has to be done from outside for a process in a user namespace: its maps (of a new one), limits that it could not
+ * raise by itself. What fails is said to the host here.
+ */
+static void session_admit(struct session *session, const struct namespaces_plan *maps, struct process_plan *process)
+{
+	struct error err;
+	int result = maps ? namespaces_write_id_maps(maps, session->pid, &process->setgroups_denied, &err) : 0;
+
+	if (result == 0)
+		result = process_limit(process, session->pid, &err);
+	if (result == 0) {
+		(void)message_send(session->link, CHILD_GO, NULL, 0, -1);
+		return;
+	}
+	session_fail(session, &err);
+	(void)kill(session->pid, SIGKILL);
+}
+
 int session_create(
 	struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err)
 {
@@ -288,6 +307,7 @@ int session_create(
 	struct child_orders orders = {
 		.container = container,
 		.process = process,
+		.user_namespace = namespaces & CLONE_NEWUSER,
 		.clone_flags = namespaces & ~(uint64_t)CLONE_NEWTIME,
 		.container_pidfd = -EBADF,
 	};
@@ -296,42 +316,52 @@ int session_create(
 
 	if (session_find(init, SESSION_CONTAINER))
 		return error_set(err, -EBUSY, "the guest has its container already");
+	process->limits_applied = orders.user_namespace;
 	result = session_begin(init, SESSION_CONTAINER, &orders, &session, err);
 	if (result < 0)
 		return result;
 	init->namespaces = namespaces;
-	if (namespaces & CLONE_NEWUSER) {
-		result =
-			namespaces_write_id_maps(&container->namespaces, session->pid, &process->setgroups_denied, err);
-		if (result < 0) {
-			session_fail(session, err);
-			(void)kill(session->pid, SIGKILL);
-			return 0;
-		}
-		(void)message_send(session->link, CHILD_GO, NULL, 0, -1);
-	}
+	if (orders.user_namespace)
+		session_admit(session, &container->namespaces, process);
+	return 0;
+}
+
+/* What the first process that enters the container needs, and what costs too much for a guest that never sees one. */
+static int prepare_to_exec(struct init *init, struct error *err)
+{
+	if (init->own_pid_namespace >= 0)
+		return 0;
+	init->own_pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (init->own_pid_namespace < 0)
+		return error_set(err, errno, "open the guest's own pid namespace");
+	/* Inherited by what enters the container: nothing there may trace it on its way. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return 0;
 }
 
 int session_exec(struct init *init, uint32_t id, struct process_plan *process, struct error *err)
 {
 	struct session *container = session_find(init, SESSION_CONTAINER), *session;
-	struct child_orders orders = { .process = process };
+	struct child_orders orders = {
+		.process = process,
+		.user_namespace = init->namespaces & CLONE_NEWUSER,
+		.join_flags = init->namespaces & ~(uint64_t)CLONE_NEWPID,
+	};
+	int result;
 
 	if (!container || container->exited || container->state == SESSION_PREPARING)
 		return error_set(err, -ESRCH, "the container is not running");
 	if (session_find(init, id))
 		return error_set(err, -EEXIST, "session %u exists already", id);
-	if (init->own_pid_namespace < 0) {
-		init->own_pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-		if (init->own_pid_namespace < 0)
-			return error_set(err, errno, "open the guest's own pid namespace");
-		/* Inherited by what enters the container: nothing there may trace it on its way. */
-		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	}
+	result = prepare_to_exec(init, err);
+	if (result < 0)
+		return result;
 	orders.container_pidfd = container->pidfd;
-	orders.join_flags = init->namespaces & ~(uint64_t)CLONE_NEWPID;
-	return session_begin(init, id, &orders, &session, err);
+	process->limits_applied = orders.user_namespace;
+	result = session_begin(init, id, &orders, &session, err);
+	if (result == 0 && orders.user_namespace)
+		session_admit(session, NULL, process);
+	return result;
 }
 
 int session_start(struct session *session, struct error *err)
