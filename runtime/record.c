@@ -22,7 +22,7 @@ char *record_print(const struct container_record *record)
 
 	for (size_t i = 0; i < record->annotation_count; i++)
 		(void)json_object_set_new(annotations, record->annotations[i].key, json_string(record->annotations[i].value));
-	json = json_pack("{si ss ss ss ss si sI sb ss sI ss? sO}", "version", RECORD_VERSION, "ociVersion", record->oci_version, "bundle",
+	json = json_pack("{si ss ss ss ss si sI sb ss sI ss* sO}", "version", RECORD_VERSION, "ociVersion", record->oci_version, "bundle",
 		record->bundle, "rootfs", record->rootfs, "isolation", record->isolation, "pid", (int)record->pid, "pidStartTicks",
 		(json_int_t)record->pid_start_ticks, "started", record->started, "created", record->created, "owner",
 		(json_int_t)record->owner, "cgroup", record->cgroup, "annotations", annotations);

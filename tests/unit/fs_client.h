@@ -212,7 +212,7 @@ HELPER int lookup(struct client *client, uint64_t node, const char *name, struct
 
 HELPER uint64_t must_lookup(struct client *client, uint64_t node, const char *name)
 {
-	struct fuse_entry_out entry;
+	struct fuse_entry_out entry = { .nodeid = 0 };
 
 	assert_int_equal(lookup(client, node, name, &entry), 0);
 	return entry.nodeid;
