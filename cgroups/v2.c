@@ -182,16 +182,15 @@ static int write_set(
 	cleanup_strbuf struct strbuf effective = STRBUF_INIT;
 	int result = cgroup_write(entry, file, list, field, err);
 
-	if (result == 0) {
-		result = cgroup_read(entry, effective_file, &effective);
-		if (result < 0)
-			return error_set(err, -result, "%s: reading %s/%s", field, entry->directory, effective_file);
-	}
-	if (result < 0 || cgroup_list_within(effective.data, list))
+	if (result < 0)
 		return result;
-	effective.data[strcspn(effective.data, "\n")] = '\0';
-	return error_set(err, -EINVAL, "%s: of \"%s\" nothing is available to %s, which would use \"%s\"", field, list,
-		entry->directory, effective.data);
+	result = cgroup_read(entry, effective_file, &effective);
+	if (result < 0 || !effective.data)
+		return error_set(err, -result, "%s: reading %s/%s", field, entry->directory, effective_file);
+	if (cgroup_list_within(effective.data, list))
+		return 0;
+	return error_set(err, -EINVAL, "%s: of \"%s\" nothing is available to %s, which would use \"%.*s\"", field,
+		list, entry->directory, (int)strcspn(effective.data, "\n"), effective.data);
 }
 
 static int apply_cpuset(const struct cgroup *group, const struct oci_cpu *cpu, struct error *err)

@@ -13,8 +13,10 @@ static double binary_logarithm(double value)
 {
 	double result = 0, digit = 1;
 
-	for (; value >= 2; value /= 2)
+	while (value >= 2) {
+		value /= 2;
 		result++;
+	}
 	for (int i = 0; i < MANTISSA_BITS; i++) {
 		digit /= 2;
 		value *= value;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "base/alloc.h"
@@ -389,8 +390,11 @@ static void set_thread_id(struct vcpu *vcpu, pid_t id)
 static void *vcpu_thread(void *argument)
 {
 	struct vcpu *vcpu = argument;
+	char name[16];
 	sigset_t kick;
 
+	(void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
+	(void)prctl(PR_SET_NAME, name);
 	/* Everything else stays blocked, as it was when the thread was made: signals are the main thread's. */
 	(void)sigemptyset(&kick);
 	(void)sigaddset(&kick, VCPU_KICK_SIGNAL);

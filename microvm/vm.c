@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "microvm/boot.h"
 #include "microvm/devices/fs/fs.h"
 #include "microvm/devices/mmio.h"
@@ -300,6 +302,7 @@ static int load(struct vm *vm, const struct vm_config *config, struct boot_kerne
 	if (result)
 		return result;
 	make_cmdline(vm, config, &cmdline);
+	log_debug("%s; guest kernel command line: %s", vm->host.description, cmdline.data);
 	return boot_write_params(&vm->memory, &initrd, cmdline.data, err);
 }
 
@@ -395,6 +398,7 @@ static void *io_thread(void *argument)
 {
 	struct vm *vm = argument;
 
+	(void)prctl(PR_SET_NAME, "devices");
 	event_loop_run(&vm->loop);
 	return NULL;
 }

@@ -15,7 +15,7 @@ struct masks {
 	int file, directory;
 };
 
-static int check_null(int fd)
+static bool is_null(int fd)
 {
 	struct stat status;
 
@@ -31,18 +31,18 @@ int rootfs_find_null(struct rootfs *rootfs, struct error *err)
 	cleanup_fd int fd = open_in_root(rootfs->root, "/dev/null", O_PATH | O_NOFOLLOW, 0, 0);
 	cleanup_fd int hosts = -EBADF;
 
-	if (check_null(fd)) {
+	if (is_null(fd)) {
 		rootfs->null = take_fd(&fd);
 		return 0;
 	}
 	hosts = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (!check_null(hosts))
+	if (!is_null(hosts))
 		return error_set(err, -ENODEV, "mask paths: \"/dev/null\" is not the null device");
 	fd = open_tree(hosts, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 	if (fd < 0 && errno != ENOSYS)
 		return error_set(err, errno, "mask paths: clone the mount of \"/dev/null\"");
-	rootfs->null = fd < 0 ? take_fd(&hosts) : take_fd(&fd);
 	rootfs->null_is_tree = fd >= 0;
+	rootfs->null = fd < 0 ? take_fd(&hosts) : take_fd(&fd);
 	return 0;
 }
 

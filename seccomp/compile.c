@@ -271,7 +271,7 @@ int seccomp_compile(const struct oci_seccomp *profile, struct seccomp_program *p
 {
 	cleanup(compilation_release) struct compilation compilation = { .profile = profile };
 	cleanup_strbuf struct strbuf out = STRBUF_INIT;
-	uint32_t flags;
+	uint32_t flags = 0;
 	int result = prepare(&compilation, err);
 
 	if (result == 0)

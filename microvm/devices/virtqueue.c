@@ -108,7 +108,7 @@ static struct vring_desc read_descriptor(const struct vring_desc *table, unsigne
 static int walk_chain(const struct virtqueue *queue, struct virtqueue_chain *chain)
 {
 	const struct vring_desc *table = queue->descriptors;
-	unsigned table_size = queue->size, left = queue->size, index = chain->head;
+	unsigned table_size = queue->size, left = table_size, index = chain->head;
 	bool indirect = false;
 
 	for (;;) {

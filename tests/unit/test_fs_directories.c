@@ -213,9 +213,6 @@ static void directories_are_opened_synced_and_closed(void **state)
 	assert_int_equal(call(client, FUSE_FSYNCDIR, root_node, &sync, sizeof(sync), NULL, NULL), -EBADF);
 	assert_int_equal(read_once(client, false, fh, 0, 4096), -EBADF);
 	assert_int_equal(read_once(client, false, other, 0, 4096), 0);
-	assert_int_equal(call(client, FUSE_SYNCFS, root_node, &(struct fuse_syncfs_in){ 0 },
-				 sizeof(struct fuse_syncfs_in), NULL, NULL),
-		0);
 }
 
 /* What lies above is not the guest's to know. */

@@ -319,6 +319,35 @@ static void handles_of_other_nodes_and_kinds(void **state)
 	assert_int_equal(read_at(client, two.nodeid, 12345, 0, 10), -EBADF);
 }
 
+static int sync_root(struct client *client)
+{
+	struct fuse_syncfs_in in = { 0 };
+
+	return call(client, FUSE_SYNCFS, root_node, &in, sizeof(in), NULL, NULL);
+}
+
+/* Writing out a file system takes the host's time, so it is done only after a change: seen here by having the way to
+ * the file system fail. */
+static void synchronising_only_what_has_changed(void **state)
+{
+	struct client *client = *state;
+	int proc = client->server->proc_self_fd;
+	struct fuse_mkdir_in in = { .mode = 0755 };
+
+	client->server->proc_self_fd = -1;
+	assert_int_equal(sync_root(client), 0);
+	client->server->proc_self_fd = proc;
+	assert_int_equal(call(client, FUSE_MKDIR, root_node, &in, sizeof(in), "d", NULL), 0);
+	client->server->proc_self_fd = -1;
+	assert_int_equal(sync_root(client), -EBADF);
+	client->server->proc_self_fd = proc;
+	assert_int_equal(sync_root(client), 0);
+	client->server->proc_self_fd = -1;
+	assert_int_equal(getattr(client, root_node, NULL), 0);
+	assert_int_equal(sync_root(client), 0);
+	client->server->proc_self_fd = proc;
+}
+
 static int tests(void)
 {
 	const struct CMUnitTest all[] = {
@@ -336,6 +365,7 @@ static int tests(void)
 		test(forgetting_many_at_once),
 		test(an_open_file_outlives_its_node),
 		test(handles_of_other_nodes_and_kinds),
+		test(synchronising_only_what_has_changed),
 	};
 
 	return cmocka_run_group_tests_name("file server: sessions and hostile requests", all, NULL, NULL);

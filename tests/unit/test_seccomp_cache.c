@@ -220,10 +220,8 @@ static void a_directory_that_others_can_write_to_is_not_used(void **state)
 	struct fixture *fixture = *state;
 	struct oci_seccomp_rule rule = { .names = names, .action = OCI_SECCOMP_ERRNO };
 	struct oci_seccomp profile = { .default_action = OCI_SECCOMP_ALLOW, .rules = &rule, .rule_count = 1 };
-	cleanup_free char *name = NULL;
 
 	assert_false(cached(fixture, &profile));
-	name = entry_name(fixture);
 	assert_int_equal(fchmod(fixture->directory, 0777), 0);
 	assert_false(cached(fixture, &profile));
 	assert_int_equal(fchmod(fixture->directory, 0700), 0);

@@ -95,6 +95,7 @@ static int open_existing(
 		result = fs_credentials_keep_setid(&call->worker->credentials, !truncates_for_user);
 	if (result < 0)
 		return result;
+	call->server->changes += (flags & O_TRUNC) != 0;
 	fd = fs_reopen(call, inode, flags);
 	if (fd < 0)
 		return fd;

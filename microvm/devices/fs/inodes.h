@@ -54,6 +54,7 @@ struct fs_inode {
 	bool sealed; /* on a file system that is an interface to the host's kernel */
 	bool hashed;
 	struct fs_stamp stamp;
+	uint64_t synced; /* how much had changed (fs_server.changes) when its file system was last synchronised */
 	uint64_t serial; /* the last request that used fd */
 	struct fs_inode *bucket_next;
 	bool listed;                    /* fd may be closed */

@@ -21,6 +21,7 @@ struct fs_operation {
 	bool value;           /* bytes follow the strings */
 	bool file_data;       /* bytes follow the fixed part, and stay where they are */
 	bool silent;          /* has no answer */
+	bool changes;         /* something on the host, that SYNCFS would write out */
 };
 
 #define NO_REPLY 0
@@ -34,32 +35,34 @@ static const struct fs_operation operations[] = {
 	[FUSE_LOOKUP] = OPERATION(fs_lookup, 0, ENTRY, .components = 1),
 	[FUSE_FORGET] = OPERATION(fs_forget, sizeof(struct fuse_forget_in), NO_REPLY, .silent = true),
 	[FUSE_GETATTR] = OPERATION(fs_getattr, sizeof(struct fuse_getattr_in), sizeof(struct fuse_attr_out)),
-	[FUSE_SETATTR] = OPERATION(fs_setattr, sizeof(struct fuse_setattr_in), sizeof(struct fuse_attr_out)),
+	[FUSE_SETATTR] =
+		OPERATION(fs_setattr, sizeof(struct fuse_setattr_in), sizeof(struct fuse_attr_out), .changes = true),
 	[FUSE_READLINK] = OPERATION(fs_readlink, 0, 0),
-	[FUSE_SYMLINK] = OPERATION(fs_symlink, 0, ENTRY, .components = 1, .strings = 1),
-	[FUSE_MKNOD] = OPERATION(fs_mknod, sizeof(struct fuse_mknod_in), ENTRY, .components = 1),
-	[FUSE_MKDIR] = OPERATION(fs_mkdir, sizeof(struct fuse_mkdir_in), ENTRY, .components = 1),
-	[FUSE_UNLINK] = OPERATION(fs_unlink, 0, 0, .components = 1),
-	[FUSE_RMDIR] = OPERATION(fs_rmdir, 0, 0, .components = 1),
-	[FUSE_RENAME] = OPERATION(fs_rename, sizeof(struct fuse_rename_in), 0, .components = 2),
-	[FUSE_RENAME2] = OPERATION(fs_rename2, sizeof(struct fuse_rename2_in), 0, .components = 2),
-	[FUSE_LINK] = OPERATION(fs_link, sizeof(struct fuse_link_in), ENTRY, .components = 1),
+	[FUSE_SYMLINK] = OPERATION(fs_symlink, 0, ENTRY, .components = 1, .strings = 1, .changes = true),
+	[FUSE_MKNOD] = OPERATION(fs_mknod, sizeof(struct fuse_mknod_in), ENTRY, .components = 1, .changes = true),
+	[FUSE_MKDIR] = OPERATION(fs_mkdir, sizeof(struct fuse_mkdir_in), ENTRY, .components = 1, .changes = true),
+	[FUSE_UNLINK] = OPERATION(fs_unlink, 0, 0, .components = 1, .changes = true),
+	[FUSE_RMDIR] = OPERATION(fs_rmdir, 0, 0, .components = 1, .changes = true),
+	[FUSE_RENAME] = OPERATION(fs_rename, sizeof(struct fuse_rename_in), 0, .components = 2, .changes = true),
+	[FUSE_RENAME2] = OPERATION(fs_rename2, sizeof(struct fuse_rename2_in), 0, .components = 2, .changes = true),
+	[FUSE_LINK] = OPERATION(fs_link, sizeof(struct fuse_link_in), ENTRY, .components = 1, .changes = true),
 	[FUSE_OPEN] = OPERATION(fs_open, sizeof(struct fuse_open_in), sizeof(struct fuse_open_out)),
-	[FUSE_CREATE] = OPERATION(
-		fs_create_file, sizeof(struct fuse_create_in), ENTRY + sizeof(struct fuse_open_out), .components = 1),
+	[FUSE_CREATE] = OPERATION(fs_create_file, sizeof(struct fuse_create_in), ENTRY + sizeof(struct fuse_open_out),
+		.components = 1, .changes = true),
 	/* Its name is the kernel's own for "none yet" ("/") and means nothing. */
-	[FUSE_TMPFILE] = OPERATION(
-		fs_tmpfile, sizeof(struct fuse_create_in), ENTRY + sizeof(struct fuse_open_out), .strings = 1),
+	[FUSE_TMPFILE] = OPERATION(fs_tmpfile, sizeof(struct fuse_create_in), ENTRY + sizeof(struct fuse_open_out),
+		.strings = 1, .changes = true),
 	[FUSE_READ] = OPERATION(fs_read, sizeof(struct fuse_read_in), 0),
-	[FUSE_WRITE] =
-		OPERATION(fs_write, sizeof(struct fuse_write_in), sizeof(struct fuse_write_out), .file_data = true),
+	[FUSE_WRITE] = OPERATION(fs_write, sizeof(struct fuse_write_in), sizeof(struct fuse_write_out),
+		.file_data = true, .changes = true),
 	[FUSE_STATFS] = OPERATION(fs_statfs, 0, sizeof(struct fuse_statfs_out)),
 	[FUSE_RELEASE] = OPERATION(fs_release, sizeof(struct fuse_release_in), 0),
 	[FUSE_FSYNC] = OPERATION(fs_fsync, sizeof(struct fuse_fsync_in), 0),
-	[FUSE_SETXATTR] = OPERATION(fs_setxattr, FUSE_COMPAT_SETXATTR_IN_SIZE, 0, .strings = 1, .value = true),
+	[FUSE_SETXATTR] =
+		OPERATION(fs_setxattr, FUSE_COMPAT_SETXATTR_IN_SIZE, 0, .strings = 1, .value = true, .changes = true),
 	[FUSE_GETXATTR] = OPERATION(fs_getxattr, sizeof(struct fuse_getxattr_in), 0, .strings = 1),
 	[FUSE_LISTXATTR] = OPERATION(fs_listxattr, sizeof(struct fuse_getxattr_in), 0),
-	[FUSE_REMOVEXATTR] = OPERATION(fs_removexattr, 0, 0, .strings = 1),
+	[FUSE_REMOVEXATTR] = OPERATION(fs_removexattr, 0, 0, .strings = 1, .changes = true),
 	[FUSE_FLUSH] = OPERATION(fs_flush, sizeof(struct fuse_flush_in), 0),
 	[FUSE_INIT] = OPERATION(fs_init, offsetof(struct fuse_init_in, flags2), sizeof(struct fuse_init_out)),
 	[FUSE_OPENDIR] = OPERATION(fs_opendir, sizeof(struct fuse_open_in), sizeof(struct fuse_open_out)),
@@ -72,10 +75,10 @@ static const struct fs_operation operations[] = {
 	[FUSE_DESTROY] = OPERATION(fs_destroy_session, 0, 0),
 	[FUSE_BATCH_FORGET] = OPERATION(
 		fs_batch_forget, sizeof(struct fuse_batch_forget_in), NO_REPLY, .value = true, .silent = true),
-	[FUSE_FALLOCATE] = OPERATION(fs_fallocate, sizeof(struct fuse_fallocate_in), 0),
+	[FUSE_FALLOCATE] = OPERATION(fs_fallocate, sizeof(struct fuse_fallocate_in), 0, .changes = true),
 	[FUSE_LSEEK] = OPERATION(fs_lseek, sizeof(struct fuse_lseek_in), sizeof(struct fuse_lseek_out)),
-	[FUSE_COPY_FILE_RANGE] =
-		OPERATION(fs_copy_file_range, sizeof(struct fuse_copy_file_range_in), sizeof(struct fuse_write_out)),
+	[FUSE_COPY_FILE_RANGE] = OPERATION(fs_copy_file_range, sizeof(struct fuse_copy_file_range_in),
+		sizeof(struct fuse_write_out), .changes = true),
 	[FUSE_SYNCFS] = OPERATION(fs_syncfs, sizeof(struct fuse_syncfs_in), 0),
 	/* GETLK, SETLK, SETLKW: the guest's kernel keeps locks to itself. BMAP, IOCTL, POLL, SETUPMAPPING,
 	 * REMOVEMAPPING: there is nothing to offer. All answer ENOSYS, upon which the guest does not ask again. */
@@ -161,6 +164,7 @@ static int dispatch(struct fs_call *call, const struct fs_operation *operation)
 	result = take_arguments(call, operation);
 	if (result < 0)
 		return result;
+	call->server->changes += operation->changes;
 	return operation->handle ? operation->handle(call) : 0;
 }
 
@@ -317,8 +321,8 @@ int fs_server_create(struct fs_server **server, const struct fs_options *options
 	result = fs_inodes_init(&made->inodes, options->root_fd, &made->budget, err);
 	if (result < 0)
 		return result;
-	/* Open files cannot be closed for lack of descriptors, and each keeps its node's too: some are left for finding other
-	 * files. */
+	/* Open files cannot be closed for lack of descriptors, and each keeps its node's too: some are left for finding
+	 * other files. */
 	reserve = made->budget.max / 8 > 32 ? made->budget.max / 8 : 32;
 	fs_handles_init(&made->handles, &made->inodes, (made->budget.max - reserve) / 2);
 	made->cache = options->cache;

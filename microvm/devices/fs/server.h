@@ -31,6 +31,7 @@ struct fs_server {
 	struct fs_budget budget;
 	struct fs_inodes inodes;
 	struct fs_handles handles;
+	uint64_t changes; /* requests so far that may have changed something on the host */
 	/* The session, from INIT to DESTROY. */
 	bool ready;
 	bool write_back, submounts, posix_acl, extended_setxattr;

@@ -86,6 +86,8 @@ int fs_destroy_session(struct fs_call *call)
 	return 0;
 }
 
+/* The host writes out everything of that file system, of whomever it is: only when this guest has had something
+ * changed. */
 int fs_syncfs(struct fs_call *call)
 {
 	struct fs_inode *inode = fs_call_inode(call);
@@ -93,10 +95,14 @@ int fs_syncfs(struct fs_call *call)
 
 	if (!inode)
 		return -ESTALE;
+	if (inode->synced == call->server->changes)
+		return 0;
 	fd = fs_reopen(call, inode, O_RDONLY);
 	if (fd < 0)
 		return fd;
 	result = syncfs(fd) < 0 ? -errno : 0;
 	fs_inodes_discard(&call->server->inodes, &fd);
+	if (result == 0)
+		inode->synced = call->server->changes;
 	return result;
 }
