@@ -22,13 +22,15 @@
 #include "microvm/memory.h"
 
 /*
- * Words for the guest kernel's command line on such a host. Features that the guest must not use although CPUID, which
- * cannot be changed there, shows them: what the emulator executes wrongly or not at all. Write-protecting the kernel's
- * own text takes seconds. The repair is that of the guest kernel's patch for SYSCALL.
+ * Words for the guest kernel's command line on such a host; microvm/guest/kernel/README.md has the reasons and the
+ * figures. First the features that the guest must not use although CPUID, which cannot be changed there, shows them:
+ * what the emulator executes wrongly or not at all. The next ones save seconds of boot. The last is the guest kernel's
+ * patch for SYSCALL.
  */
 #define SOFTKVM_CMDLINE                                                                                        \
 	"clearcpuid=popcnt,erms,fsrm,cx16,smap,smep,umip,invpcid,pcid,fsgsbase,xsaveopt,xsavec,xsaves,xgetbv1" \
-	" rodata=off duet_syscall_repair"
+	" mitigations=off rodata=off percpu_alloc=page initcall_blacklist=param_sysfs_init,irq_sysfs_init"     \
+	" duet_syscall_repair"
 
 #define SOFTKVM_COMPONENTS 64
 

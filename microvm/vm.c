@@ -264,16 +264,16 @@ static int add_devices(struct vm *vm, const struct vm_config *config, struct err
 }
 
 /*
- * The monitor's own words. Reset by the keyboard controller and at once after a panic, which is how a guest ends; no
- * check of timers that cannot be wrong; the seed of the zero page and the processor's generator count as entropy;
- * devices by address, since there is no ACPI to tell them.
+ * The monitor's own words; microvm/guest/kernel/README.md has the reasons. Reset by the keyboard controller, at once
+ * after a panic too, is how a guest ends. Devices are told by address, since there is no ACPI to find them by.
  */
 static void make_cmdline(const struct vm *vm, const struct vm_config *config, struct strbuf *cmdline)
 {
 	static const uint8_t irqs[LAYOUT_SLOTS] = LAYOUT_SLOT_IRQS;
 
-	boot_cmdline_add(cmdline, "reboot=k panic=-1 no_timer_check tsc=reliable rcupdate.rcu_expedited=1");
-	boot_cmdline_add(cmdline, "random.trust_cpu=on random.trust_bootloader=on");
+	boot_cmdline_add(
+		cmdline, "reboot=k panic=-1 no_timer_check tsc=reliable noreplace-smp rcupdate.rcu_expedited=1");
+	boot_cmdline_add(cmdline, "random.trust_bootloader=on");
 	if (vm->serial_made)
 		boot_cmdline_add(cmdline, "console=ttyS0");
 	else

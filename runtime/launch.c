@@ -119,6 +119,13 @@ static int launch_keep_config(struct launch *launch, struct error *err)
 	return 0;
 }
 
+static int launch_record_cgroup(struct launch *launch, struct error *err)
+{
+	free(launch->container->record.cgroup);
+	launch->container->record.cgroup = cgroup_save(launch->cgroup);
+	return container_save(launch->container, err);
+}
+
 static int launch_make_cgroup(struct launch *launch, struct error *err)
 {
 	const struct namespaces_plan *namespaces = &launch->plan.namespaces;
@@ -134,14 +141,17 @@ static int launch_make_cgroup(struct launch *launch, struct error *err)
 	cleanup_cgroup_host struct cgroup_host *host = NULL;
 	int result = cgroup_host_open(&host, err);
 
+	/* Recorded before it is made: whoever deletes what a killed command left finds it. */
+	if (result == 0)
+		result = cgroup_plan(host, &request, &launch->cgroup, err);
+	if (result == 0)
+		result = launch_record_cgroup(launch, err);
+	cgroup_close(&launch->cgroup);
 	if (result == 0)
 		result = cgroup_create(host, &request, &launch->cgroup, err);
 	if (result == 0)
 		result = cgroup_join_open(launch->cgroup, NULL, true, &launch->join, err);
-	if (result < 0)
-		return result;
-	launch->container->record.cgroup = cgroup_save(launch->cgroup);
-	return container_save(launch->container, err);
+	return result < 0 ? result : launch_record_cgroup(launch, err);
 }
 
 /* A process enters new pid and time namespaces, or joins existing ones, only as a child: the runtime goes there for the moment of the clone. */
@@ -233,27 +243,36 @@ static int launch_listen(struct launch *launch, struct error *err)
 	}
 }
 
+/* Its socket is closed: it has ended or is about to. */
+static int launch_explain_death(struct launch *launch, struct error *err)
+{
+	struct pollfd ended = { .fd = launch->pidfd, .events = POLLIN };
+	int status;
+
+	(void)poll(&ended, 1, 1000);
+	if (launch->pid <= 0 || waitpid(launch->pid, &status, WNOHANG | __WALL) != launch->pid)
+		return error_set(err, -EIO, "the container's process does not answer");
+	launch->pid = 0;
+	if (!WIFSIGNALED(status))
+		return error_set(err, -EIO, "the container's process ended while it was being set up");
+	launch->killed_at_birth = WTERMSIG(status) == SIGKILL && !launch->heard;
+	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s", WTERMSIG(status),
+		strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
+}
+
 /* What the child says next; FAILED becomes the error. */
 static int launch_receive(struct launch *launch, struct message *message, struct error *err)
 {
-	int status, result = launch_listen(launch, err);
+	int result = launch_listen(launch, err);
 
 	if (result < 0)
 		return result;
 	result = message_receive(launch->socket, message);
-
-	if (result == -EPIPE) {
-		if (launch->pid > 0 && waitpid(launch->pid, &status, WNOHANG | __WALL) == launch->pid) {
-			launch->pid = 0;
-			if (WIFSIGNALED(status))
-				return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s",
-					WTERMSIG(status), strsignal(WTERMSIG(status)),
-					WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
-		}
-		return error_set(err, -EIO, "the container's process ended while it was being set up");
-	}
+	if (result == -EPIPE)
+		return launch_explain_death(launch, err);
 	if (result < 0)
 		return error_set(err, -result, "hear from the container's process");
+	launch->heard = true;
 	if (message->type == LAUNCH_FAILED) {
 		message_to_error(message, err);
 		return err->code ? -err->code : -EIO;
@@ -368,6 +387,21 @@ static int launch_child_up(struct launch *launch, struct error *err)
 	return result;
 }
 
+/*
+ * Kernels up to 6.18 at least kill a CLONE_INTO_CGROUP child at its birth when cgroup.kill was used on one of the two groups before. It then
+ * enters its group by itself.
+ */
+static int launch_again(struct launch *launch, struct error *err)
+{
+	int result;
+
+	cgroup_join_close(&launch->join);
+	close_fd(&launch->socket);
+	close_fd(&launch->pidfd);
+	result = cgroup_join_open(launch->cgroup, NULL, false, &launch->join, err);
+	return result < 0 ? result : launch_child_up(launch, err);
+}
+
 static int launch_write_pid_file(struct launch *launch, struct error *err)
 {
 	cleanup_free char *text = xprintf("%d", (int)launch->pid);
@@ -399,6 +433,8 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 		result = launch_make_cgroup(launch, err);
 	if (result == 0)
 		result = launch_child_up(launch, err);
+	if (result < 0 && launch->killed_at_birth && launch->join.clone_into_fd >= 0)
+		result = launch_again(launch, err);
 	if (result == 0 && launch->options->pid_file)
 		result = launch_write_pid_file(launch, err);
 	if (result < 0)

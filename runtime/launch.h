@@ -88,6 +88,8 @@ struct launch {
 	pid_t pid;       /* of the child, in the runtime */
 	int pidfd;
 	bool pid_file_written;
+	bool heard;           /* the child has said something */
+	bool killed_at_birth; /* it was killed before that */
 	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
 };
 

@@ -305,8 +305,9 @@ static void fill_root(void)
 static void empty_root(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (*names[i] && !strchr(names[i], '/') && names[i][0] != '.' && strcmp(names[i], "tmpfs") &&
-			strcmp(names[i], "proc"))
+		bool is_mount = strcmp(names[i], "tmpfs") == 0 || strcmp(names[i], "proc") == 0;
+
+		if (*names[i] && names[i][0] != '.' && !strchr(names[i], '/') && !is_mount)
 			(void)remove_tree(fuzz.root_fd, names[i]);
 	}
 }

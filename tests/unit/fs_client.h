@@ -205,8 +205,7 @@ HELPER int lookup(struct client *client, uint64_t node, const char *name, struct
 {
 	int result = call(client, FUSE_LOOKUP, node, NULL, 0, name, NULL);
 
-	if (result == 0)
-		*entry = last_entry(client);
+	*entry = result == 0 ? last_entry(client) : (struct fuse_entry_out){ 0 };
 	return result == 0 && entry->nodeid == 0 ? -ENOENT : result;
 }
 
@@ -229,13 +228,12 @@ HELPER int getattr(struct client *client, uint64_t node, struct fuse_attr *attri
 {
 	struct fuse_getattr_in in = { 0 };
 	int result = call(client, FUSE_GETATTR, node, &in, sizeof(in), NULL, NULL);
+	struct fuse_attr_out out = { 0 };
 
-	if (result == 0 && attributes) {
-		struct fuse_attr_out out;
-
+	if (result == 0)
 		memcpy(&out, answer(client, sizeof(out)), sizeof(out));
+	if (attributes)
 		*attributes = out.attr;
-	}
 	return result;
 }
 
@@ -244,6 +242,7 @@ HELPER int open_flags(struct client *client, uint64_t node, uint32_t flags, stru
 	struct fuse_open_in in = { .flags = flags };
 	int result = call(client, FUSE_OPEN, node, &in, sizeof(in), NULL, NULL);
 
+	memset(out, 0, sizeof(*out));
 	if (result == 0)
 		memcpy(out, answer(client, sizeof(*out)), sizeof(*out));
 	return result;
@@ -262,14 +261,14 @@ HELPER int create(struct client *client, uint64_t node, const char *name, uint32
 {
 	struct fuse_create_in in = { .flags = flags, .mode = S_IFREG | mode, .umask = 022 };
 	int result = call(client, FUSE_CREATE, node, &in, sizeof(in), name, NULL);
+	struct fuse_open_out out = { 0 };
 
+	memset(entry, 0, sizeof(*entry));
 	if (result == 0) {
-		struct fuse_open_out out;
-
 		*entry = last_entry(client);
 		memcpy(&out, (const char *)answer(client, sizeof(*entry) + sizeof(out)) + sizeof(*entry), sizeof(out));
-		*fh = out.fh;
 	}
+	*fh = out.fh;
 	return result;
 }
 
@@ -324,6 +323,7 @@ HELPER int opendir_node(struct client *client, uint64_t node, uint64_t *fh)
 	struct fuse_open_in in = { .flags = O_RDONLY | O_DIRECTORY };
 	int result = call(client, FUSE_OPENDIR, node, &in, sizeof(in), NULL, NULL);
 
+	*fh = 0;
 	if (result == 0)
 		*fh = ((const struct fuse_open_out *)answer(client, sizeof(struct fuse_open_out)))->fh;
 	return result;

@@ -262,7 +262,6 @@ static void access_control_lists_when_agreed_upon(void **state)
 	uint64_t node;
 
 	host_file(client->root, "file", "", 0644);
-	node = must_lookup(client, root_node, "file");
 	assert_int_equal(client_init_with(client, FUSE_SETXATTR_EXT), 0);
 	node = must_lookup(client, root_node, "file");
 	assert_int_equal(get_xattr(client, node, "system.posix_acl_access", 100), -EOPNOTSUPP);

@@ -153,7 +153,7 @@ static void without_room_for_the_answer_nothing_is_done(void **state)
 
 struct named_operation {
 	uint32_t opcode;
-	size_t fixed_bytes;
+	uint32_t fixed_bytes;
 	bool two_names;
 };
 

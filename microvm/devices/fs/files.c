@@ -137,7 +137,7 @@ static int enter_created(struct fs_call *call, struct fs_inode *directory, const
 {
 	struct fs_inodes *inodes = &call->server->inodes;
 	struct fs_node_path path;
-	struct fs_inode *inode;
+	struct fs_inode *inode = NULL;
 	struct statx attributes;
 	int path_fd, result;
 
@@ -206,7 +206,7 @@ int fs_tmpfile(struct fs_call *call)
 	int flags = host_flags(call, in->flags) & ~O_TRUNC;
 	int make = flags | O_TMPFILE | ((int)in->flags & O_EXCL);
 	struct fs_node_path path;
-	struct fs_inode *directory;
+	struct fs_inode *directory = NULL;
 	int fd = fs_handles_room(&call->server->handles);
 
 	if (fd == 0)
