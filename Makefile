@@ -32,7 +32,7 @@ COMPILE  = $(CC) -std=gnu17 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(WERROR) -pthread
 LIBRARIES = $(shell pkg-config --libs $(PACKAGES))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps guest demo test unit check-format format lint sanitize bench-start install clean help
+.PHONY: all deps guest demo test unit check-format format lint sanitize bench-start soak install clean help
 
 all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio ## build the program and the guest's init (not the guest kernel)
 
@@ -117,6 +117,10 @@ sanitize: ## the suite with AddressSanitizer and UndefinedBehaviorSanitizer
 
 bench-start: all guest ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
 	@scripts/bench-start.sh $(BUILD)
+
+soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
+	@bats tests/soak/runs.bats
+	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) tests/soak/runs.bats
 
 install: all guest ## install the program, the guest's kernel and init; DESTDIR= PREFIX=
 	install -D -m 0755 $(BUILD)/duet $(DESTDIR)$(PREFIX)/bin/duet

@@ -3,7 +3,8 @@ bats_require_minimum_version 1.5.0
 
 # What every bats file loads. Tests of both walls take the isolation from DUET_ISOLATION (container or microvm).
 
-BUILD=${BUILD:-$BATS_TEST_DIRNAME/../build}
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=${BUILD:-$TOP/build}
 DUET=${DUET:-$BUILD/duet}
 export DUET
 
@@ -13,7 +14,7 @@ setup_file_bundle() {
 	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/duet-test.XXXXXX")
 	ROOT=$SCRATCH/state
 	BUNDLE=$SCRATCH/bundle
-	"$BATS_TEST_DIRNAME/../scripts/make-bundle.sh" "${1:-busybox}" "$BUNDLE"
+	"$TOP/scripts/make-bundle.sh" "${1:-busybox}" "$BUNDLE"
 	cp "$BUNDLE/config.json" "$SCRATCH/config.template.json"
 }
 

@@ -168,7 +168,7 @@ static int start_session(struct machine *machine)
 
 static uint64_t lookup_name(struct machine *machine, const char *name)
 {
-	struct fuse_entry_out entry;
+	struct fuse_entry_out entry = { 0 };
 
 	assert_int_equal(request(machine, FUSE_LOOKUP, FUSE_ROOT_ID, name, strlen(name) + 1, &entry, sizeof(entry)), 0);
 	return entry.nodeid;

@@ -304,7 +304,7 @@ static void open_files_are_limited_and_others_still_found(void **state)
 	struct client *client = client_with_budget(128);
 	struct fuse_entry_out entry;
 	struct fuse_open_out opened;
-	uint64_t handles[200], nodes[200], directory_fh, other;
+	uint64_t handles[200] = { 0 }, nodes[200] = { 0 }, directory_fh, other;
 	char name[16];
 	int count = 0, result = 0;
 
