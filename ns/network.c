@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 
-enum { BUFFER_BYTES = 32768 }; /* mnl_socket_recvfrom() wants at least MNL_SOCKET_BUFFER_SIZE */
+enum { LIST_TRIES = 16, BUFFER_BYTES = 32768 }; /* mnl_socket_recvfrom() wants at least MNL_SOCKET_BUFFER_SIZE */
 
 /* Flags of an address that somebody chose; the others are states that the kernel finds anew. */
 #define CHOSEN_ADDRESS_FLAGS \
@@ -75,11 +75,29 @@ static struct mnl_socket *open_socket_in(int namespace, int own_namespace, struc
 	return take_pointer(&socket);
 }
 
-/* Sends a request and hands every answer to the callback. 0 or a negative errno. */
+/* Takes the kernel's mark for "what is listed has changed meanwhile" off all messages: libmnl would stop in their
+ * middle. */
+static bool take_change_marks(void *buffer, size_t length)
+{
+	struct nlmsghdr *message = buffer;
+	int left = (int)length;
+	bool marked = false;
+
+	while (mnl_nlmsg_ok(message, left)) {
+		marked = marked || (message->nlmsg_flags & NLM_F_DUMP_INTR);
+		message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
+		message = mnl_nlmsg_next(message, &left);
+	}
+	return marked;
+}
+
+/* Sends a request and hands every answer to the callback. 0 or a negative errno; -EINTR: a list that changed meanwhile.
+ */
 static int talk(struct mnl_socket *socket, struct nlmsghdr *message, mnl_cb_t callback, void *data)
 {
 	cleanup_free char *buffer = xcalloc(BUFFER_BYTES, 1);
 	unsigned int port = mnl_socket_get_portid(socket);
+	bool changed = false;
 	int more = MNL_CB_OK;
 
 	message->nlmsg_seq = 1;
@@ -90,9 +108,12 @@ static int talk(struct mnl_socket *socket, struct nlmsghdr *message, mnl_cb_t ca
 
 		if (got < 0)
 			return -errno;
+		changed = take_change_marks(buffer, (size_t)got) || changed;
 		more = mnl_cb_run(buffer, (size_t)got, message->nlmsg_seq, port, callback, data);
 	}
-	return more < 0 ? -errno : 0;
+	if (more < 0)
+		return -errno;
+	return changed ? -EINTR : 0;
 }
 
 static uint16_t keep_bytes(const struct nlattr *attribute, unsigned char bytes[16])
@@ -145,12 +166,17 @@ static int list_addresses(struct mnl_socket *socket, struct address_list *list)
 	char buffer[256];
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 	struct ifaddrmsg *header;
+	int result = -EINTR;
 
 	message->nlmsg_type = RTM_GETADDR;
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
 	header->ifa_family = AF_UNSPEC;
-	return talk(socket, message, note_address, list);
+	for (int tries = 0; result == -EINTR && tries < LIST_TRIES; tries++) {
+		list->count = 0;
+		result = talk(socket, message, note_address, list);
+	}
+	return result;
 }
 
 static int add_address(struct mnl_socket *socket, unsigned int interface, const struct address *address)
@@ -199,12 +225,18 @@ static int list_links(struct mnl_socket *socket, struct index_list *list)
 	char buffer[256];
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *header;
+	int result = -EINTR;
 
 	message->nlmsg_type = RTM_GETLINK;
 	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
 	header->ifi_family = AF_UNSPEC;
-	return talk(socket, message, note_index, list);
+	for (int tries = 0; result == -EINTR && tries < LIST_TRIES; tries++) {
+		list->count = 0;
+		list->name_taken = false;
+		result = talk(socket, message, note_index, list);
+	}
+	return result;
 }
 
 static struct ifinfomsg *put_link_header(struct nlmsghdr *message, unsigned int interface)

@@ -15,7 +15,7 @@ teardown_file() {
 
 # The machine's open files, processes, mounts and cgroups; a little more is what the suite itself does.
 machine_counts() {
-	echo "$(ls -d /proc/[0-9]* | wc -l) $(wc -l </proc/self/mountinfo) $(find /sys/fs/cgroup -type d | wc -l) $(cut -f1 /proc/sys/fs/file-nr)"
+	echo "$(ls -d /proc/[0-9]* | wc -l) $(wc -l </proc/self/mountinfo) $(find /sys/fs/cgroup -type d -name '*soak-*' | wc -l) $(cut -f1 /proc/sys/fs/file-nr)"
 }
 
 many_runs() {

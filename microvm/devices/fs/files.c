@@ -137,20 +137,23 @@ static int enter_created(struct fs_call *call, struct fs_inode *directory, const
 {
 	struct fs_inodes *inodes = &call->server->inodes;
 	struct fs_node_path path;
-	struct fs_inode *inode = NULL;
+	struct fs_inode *inode;
 	struct statx attributes;
 	int path_fd, result;
 
 	(void)snprintf(path.text, sizeof(path.text), "%d", fd);
 	path_fd = fs_inodes_open(inodes, call->server->proc_self_fd, path.text, O_PATH, 0);
 	if (path_fd < 0) {
-		result = path_fd;
-	} else if (statx(path_fd, "", AT_EMPTY_PATH, FS_STATX_MASK, &attributes) < 0) {
+		fs_inodes_discard(inodes, &fd);
+		return path_fd;
+	}
+	if (statx(path_fd, "", AT_EMPTY_PATH, FS_STATX_MASK, &attributes) < 0) {
 		result = -errno;
 		fs_inodes_discard(inodes, &path_fd);
-	} else {
-		result = fs_inodes_enter(inodes, directory, name, &attributes, path_fd, &inode);
+		fs_inodes_discard(inodes, &fd);
+		return result;
 	}
+	result = fs_inodes_enter(inodes, directory, name, &attributes, path_fd, &inode);
 	if (result < 0) {
 		fs_inodes_discard(inodes, &fd);
 		return result;
