@@ -127,44 +127,48 @@ static void put_data(struct input *input)
 	fuzz.request_bytes += length;
 }
 
+/* Operations that name one thing in a directory, or an attribute. */
+static bool put_named(struct input *input, uint32_t opcode)
+{
+	static const struct {
+		uint8_t opcode, fixed_bytes, names;
+		bool has_node;
+	} shapes[] = {
+		{ FUSE_LOOKUP, 0, 1, false },
+		{ FUSE_UNLINK, 0, 1, false },
+		{ FUSE_RMDIR, 0, 1, false },
+		{ FUSE_REMOVEXATTR, 0, 1, false },
+		{ FUSE_SYMLINK, 0, 2, false },
+		{ FUSE_RENAME, 0, 2, true },
+		{ FUSE_LINK, 0, 1, true },
+		{ FUSE_MKDIR, sizeof(struct fuse_mkdir_in), 1, false },
+		{ FUSE_MKNOD, sizeof(struct fuse_mknod_in), 1, false },
+		{ FUSE_CREATE, sizeof(struct fuse_create_in), 1, false },
+		{ FUSE_TMPFILE, sizeof(struct fuse_create_in), 1, false },
+		{ FUSE_GETXATTR, sizeof(struct fuse_getxattr_in), 1, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
+		if (shapes[i].opcode != opcode)
+			continue;
+		if (shapes[i].has_node)
+			put_number(recall(&fuzz.nodes, input), 8);
+		put_bytes(input, shapes[i].fixed_bytes);
+		for (unsigned name = 0; name < shapes[i].names; name++)
+			put_name(input);
+		return true;
+	}
+	return false;
+}
+
 /* The fixed part with handles and nodes where they belong, the rest from the input. */
 static void put_arguments(struct input *input, uint32_t opcode)
 {
 	switch (opcode) {
-	case FUSE_LOOKUP:
-	case FUSE_UNLINK:
-	case FUSE_RMDIR:
-	case FUSE_REMOVEXATTR:
-		put_name(input);
-		break;
-	case FUSE_SYMLINK:
-		put_name(input);
-		put_name(input);
-		break;
-	case FUSE_RENAME:
 	case FUSE_RENAME2:
 		put_number(recall(&fuzz.nodes, input), 8);
-		if (opcode == FUSE_RENAME2)
-			put_number(take(input, 1) & 7, 8);
+		put_number(take(input, 1) & 7, 8);
 		put_name(input);
-		put_name(input);
-		break;
-	case FUSE_LINK:
-		put_number(recall(&fuzz.nodes, input), 8);
-		put_name(input);
-		break;
-	case FUSE_MKDIR:
-		put_bytes(input, sizeof(struct fuse_mkdir_in));
-		put_name(input);
-		break;
-	case FUSE_MKNOD:
-	case FUSE_CREATE:
-	case FUSE_TMPFILE:
-		put_bytes(input, sizeof(struct fuse_create_in));
-		put_name(input);
-		break;
-	case FUSE_GETXATTR:
-		put_bytes(input, sizeof(struct fuse_getxattr_in));
 		put_name(input);
 		break;
 	case FUSE_SETXATTR:
@@ -272,10 +276,10 @@ static void one_request(struct input *input)
 	if (opcode == FUSE_INIT)
 		put(&(struct fuse_init_in){ .major = 7, .minor = 38, .flags = (uint32_t)take(input, 4) },
 			sizeof(struct fuse_init_in));
-	else if (shape < 0xf0)
-		put_arguments(input, opcode);
-	else
+	else if (shape >= 0xf0)
 		put_bytes(input, take(input, 1));
+	else if (!put_named(input, opcode))
+		put_arguments(input, opcode);
 	header.len = shape == 0xff ? (uint32_t)take(input, 4) : (uint32_t)fuzz.request_bytes;
 	memcpy(fuzz.request, &header, sizeof(header));
 	serve(shape % 64, shape == 0xfe ? take(input, 1) : REPLY_BYTES, opcode, header.unique);

@@ -6,6 +6,7 @@
 #ifndef DUET_TESTS_CONTAINER_TRIAL_H
 #define DUET_TESTS_CONTAINER_TRIAL_H
 
+#include <elf.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -238,6 +239,108 @@ static inline void trial_run(struct trial *trial)
 	(void)close(go[1]);
 	(void)close(output[0]);
 	(void)close(errors[0]);
+}
+
+/* ---- for the tests themselves (include cmocka.h first) ---- */
+
+/* What a failed assertion leaves behind. */
+static struct trial *trial_current;
+
+static inline int trial_free_current(void **state)
+{
+	(void)state;
+	if (trial_current)
+		trial_free(trial_current);
+	trial_current = NULL;
+	return 0;
+}
+#define trial_test(function) cmocka_unit_test_teardown(function, trial_free_current)
+
+static inline struct trial *new_trial(const char *script)
+{
+	if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0) {
+		print_message("needs root and /bin/busybox (busybox-static)\n");
+		skip();
+	}
+	trial_current = trial_new(script);
+	return trial_current;
+}
+
+static inline struct trial *new_template_trial(const char *script)
+{
+	struct trial *trial = new_trial(script);
+
+	trial_add_template(trial);
+	return trial;
+}
+
+static inline void done(struct trial *trial)
+{
+	trial_free(trial);
+	trial_current = NULL;
+}
+
+/* Runs it to its end; what it printed has to be exactly this. */
+static inline void assert_output(struct trial *trial, const char *wanted)
+{
+	trial_run(trial);
+	assert_string_equal(trial->err.message, "");
+	assert_string_equal(trial->output.data, wanted);
+	assert_true(WIFEXITED(trial->status));
+	done(trial);
+}
+
+static inline void assert_failure(struct trial *trial, int code, const char *words)
+{
+	trial_run(trial);
+	if (!strstr(trial->err.message, words))
+		assert_string_equal(trial->err.message, words);
+	assert_int_equal(trial->err.code, code);
+	done(trial);
+}
+
+static inline void put_file(
+	const struct trial *trial, const char *path, const void *content, size_t length, mode_t mode)
+{
+	assert_int_equal(file_replace(trial->rootfs, path, content, length, mode), 0);
+	assert_int_equal(fchmodat(trial->rootfs, path, mode, 0), 0);
+}
+
+static inline void set_args(struct trial *trial, char **args)
+{
+	free_strings(trial->process.args);
+	trial->process.args = args;
+}
+
+/* A program that ends with status 33 and calls nothing else. */
+static inline void make_exit_program(const struct trial *trial, const char *name)
+{
+	/* mov $60,%eax; mov $33,%edi; syscall */
+	static const unsigned char text[] = { 0xb8, 60, 0, 0, 0, 0xbf, 33, 0, 0, 0, 0x0f, 0x05 };
+	struct {
+		Elf64_Ehdr header;
+		Elf64_Phdr segment;
+		unsigned char text[sizeof(text)];
+	} program = {
+		.header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			.e_type = ET_EXEC,
+			.e_machine = EM_X86_64,
+			.e_version = EV_CURRENT,
+			.e_entry = 0x400000 + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
+			.e_phoff = sizeof(Elf64_Ehdr),
+			.e_ehsize = sizeof(Elf64_Ehdr),
+			.e_phentsize = sizeof(Elf64_Phdr),
+			.e_phnum = 1 },
+		.segment = { .p_type = PT_LOAD,
+			.p_flags = PF_R | PF_X,
+			.p_vaddr = 0x400000,
+			.p_filesz = sizeof(program),
+			.p_memsz = sizeof(program),
+			.p_align = 4096 },
+	};
+
+	memcpy(program.text, text, sizeof(text));
+	assert_int_equal(file_replace(trial->rootfs, name, &program, sizeof(program), 0755), 0);
 }
 
 #endif

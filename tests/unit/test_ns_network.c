@@ -163,11 +163,17 @@ static void end(pid_t pid)
 	(void)waitpid(pid, NULL, 0);
 }
 
+static int host = -1;
+
 static int setup(void **state)
 {
 	(void)state;
 	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
 		return 1;
+	/* The namespace, and with it the other end of the pair, is to outlive our leaving it. */
+	if (host >= 0)
+		(void)close(host);
+	host = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	make_veth("one", "two");
 	return 0;
 }

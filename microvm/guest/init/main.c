@@ -80,8 +80,8 @@ int main(int argc, char **argv)
 	struct init init = { .epoll_fd = -EBADF, .control_fd = -EBADF, .own_pid_namespace = -EBADF };
 	struct error err;
 
-	if (getpid() != 1 || (argc == 3 && !strcmp(argv[1], "--sockets"))) {
-		if (argc != 3 || strcmp(argv[1], "--sockets")) {
+	if (getpid() != 1 || (argc == 3 && strcmp(argv[1], "--sockets") == 0)) {
+		if (argc != 3 || strcmp(argv[1], "--sockets") != 0) {
 			(void)fprintf(
 				stderr, "This is the first process of a duet micro-VM; it is of no use elsewhere.\n");
 			return 2;

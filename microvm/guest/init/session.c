@@ -32,7 +32,7 @@ struct session *session_find(struct init *init, uint32_t id)
 	struct session *session = init->sessions;
 
 	/* One that failed is on its way out; its number is free. */
-	while (session && (session->id != id || session->reported || session->state == SESSION_FAILED))
+	while (session && (session->id != id || session->state == SESSION_FAILED))
 		session = session->next;
 	return session;
 }
@@ -47,7 +47,6 @@ static void session_report(struct session *session)
 {
 	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
 
-	session->reported = true;
 	if (session->state == SESSION_FAILED)
 		return;
 	/* The host may stop the machine as soon as it hears of the container's end. */
@@ -121,7 +120,7 @@ static void link_ready(struct watch *watch, uint32_t events)
 	struct session *session = (struct session *)((char *)watch - offsetof(struct session, link_watch));
 
 	(void)events;
-	if (session->link >= 0 && !session->reported)
+	if (session->link >= 0)
 		session_read_link(session);
 }
 
@@ -165,35 +164,46 @@ static void session_discard(struct session *session)
 	free(session);
 }
 
+/* Time that is left for output which may never end; -1: there is no limit. */
+static int64_t session_patience_ms(const struct session *session)
+{
+	int64_t left_ms;
+
+	if (!session->exited || !session->drain_until_ms)
+		return -1;
+	left_ms = session->drain_until_ms - now_ms();
+	return left_ms > 0 ? left_ms : 0;
+}
+
+static bool session_is_over(const struct session *session, int64_t patience_ms)
+{
+	if (!session->exited)
+		return false;
+	return session->state == SESSION_FAILED || patience_ms == 0 || streams_output_finished(&session->streams);
+}
+
 int sessions_settle(struct init *init)
 {
 	struct session **place = &init->sessions;
 	bool hurry = init->hurry;
-	int64_t now = 0, sleep_ms = -1;
+	int64_t sleep_ms = -1;
 
 	init->hurry = false;
-
 	while (*place) {
 		struct session *session = *place;
-		int64_t left_ms = 0;
+		int64_t patience_ms = session_patience_ms(session);
 
 		if (hurry)
 			streams_continue(&session->streams);
-		if (session->exited && !session->reported && session->drain_until_ms) {
-			now = now ? now : now_ms();
-			left_ms = session->drain_until_ms - now;
-		}
-		if (session->exited && !session->reported &&
-			(session->state == SESSION_FAILED || streams_output_finished(&session->streams) || left_ms < 0))
+		if (session_is_over(session, patience_ms)) {
 			session_report(session);
-		if (!session->reported) {
-			if (left_ms > 0 && (sleep_ms < 0 || left_ms < sleep_ms))
-				sleep_ms = left_ms + 1;
-			place = &session->next;
+			*place = session->next;
+			session_discard(session);
 			continue;
 		}
-		*place = session->next;
-		session_discard(session);
+		if (patience_ms >= 0 && (sleep_ms < 0 || patience_ms < sleep_ms))
+			sleep_ms = patience_ms;
+		place = &session->next;
 	}
 	return init->hurry ? 0 : (int)sleep_ms;
 }
@@ -234,23 +244,28 @@ static int session_watch(struct session *session, struct error *err)
 	return 0;
 }
 
+enum { CHILD_ENDS = 4 };
+
+static void close_child_ends(int (*ends)[CHILD_ENDS])
+{
+	for (int i = 0; i < CHILD_ENDS; i++)
+		close_fd(&(*ends)[i]);
+}
+
 /* Makes the process; it prepares itself and reports over the link. */
 static int session_launch(struct session *session, struct child_orders *orders, struct error *err)
 {
-	cleanup_fd int far = -EBADF, input = -EBADF, output = -EBADF, errors = -EBADF;
-	int fds[3] = { -EBADF, -EBADF, -EBADF }, links[2];
-	int result = streams_open(&session->streams, session->init, session->id, orders->process->terminal, fds, err);
+	/* Its standard streams and its end of the link: not this process's once it is there. */
+	cleanup(close_child_ends) int ends[CHILD_ENDS] = { -EBADF, -EBADF, -EBADF, -EBADF };
+	int links[2], result;
 
-	input = fds[0];
-	output = fds[1];
-	errors = fds[2];
-	if (result < 0)
-		return result;
-	if (message_pair(links, err) < 0)
+	result = streams_open(&session->streams, session->init, session->id, orders->process->terminal, ends, err);
+	if (result < 0 || message_pair(links, err) < 0)
 		return -err->code;
 	session->link = links[0];
-	orders->link = far = links[1];
-	memcpy(orders->streams, fds, sizeof(fds));
+	ends[3] = links[1];
+	orders->link = links[1];
+	memcpy(orders->streams, ends, sizeof(orders->streams));
 	result = session_clone(session, orders, err);
 	if (result < 0)
 		return result;

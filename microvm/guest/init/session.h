@@ -26,7 +26,7 @@ struct session {
 	int pidfd, link; /* link: to the child until its execve closes it */
 	struct watch exit_watch, link_watch;
 	struct streams streams;
-	bool exited, reported; /* reported: to be freed at the end of the round */
+	bool exited;
 	int wait_status;
 	int64_t drain_until_ms; /* when to stop waiting for output that descendants keep open; 0: no limit */
 };
