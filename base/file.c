@@ -268,3 +268,23 @@ int remove_tree(int directory, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	return remove_entry(above, slash + 1, DT_UNKNOWN, -1, 0);
 }
+
+static int compare_descriptors(const void *left, const void *right)
+{
+	return *(const int *)left - *(const int *)right;
+}
+
+void close_all_but(int *keep, size_t count)
+{
+	unsigned int next = STDERR_FILENO + 1;
+
+	qsort(keep, count, sizeof(*keep), compare_descriptors);
+	for (size_t i = 0; i < count; i++) {
+		if (keep[i] < (int)next)
+			continue;
+		if ((unsigned int)keep[i] > next)
+			(void)close_range(next, (unsigned int)keep[i] - 1, 0);
+		next = (unsigned int)keep[i] + 1;
+	}
+	(void)close_range(next, ~0U, 0);
+}

@@ -49,6 +49,9 @@ int make_directories(int directory, const char *path, mode_t mode);
  * remove what can be removed. 0 when it is not there; else the first error: -EBUSY or -EXDEV for a mount point. */
 int remove_tree(int directory, const char *name);
 
+/* Closes every descriptor above 2 that is not in keep (which is sorted in place; negative ones are passed over). */
+void close_all_but(int *keep, size_t count);
+
 /* Path of a descriptor for calls that want a string: "/proc/self/fd/N". */
 struct fd_path {
 	char text[32];

@@ -31,6 +31,11 @@ int log_open(const struct log_options *options, struct error *err)
 	return 0;
 }
 
+int log_descriptor(void)
+{
+	return log_state.fd;
+}
+
 static void log_line(int fd, enum log_format format, enum log_level level, const char *message)
 {
 	struct strbuf line = STRBUF_INIT;

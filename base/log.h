@@ -25,6 +25,9 @@ struct log_options {
 /* Opens the destination. Returns 0 or a negative errno with *err set. */
 int log_open(const struct log_options *options, struct error *err);
 
+/* The descriptor that messages go to, for a process that closes all others. */
+int log_descriptor(void);
+
 /* Writes one line when the level is enabled. Never fails, never changes errno. */
 void log_write(enum log_level level, const char *format, ...) printf_like(2, 3);
 

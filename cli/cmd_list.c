@@ -41,7 +41,7 @@ static bool list_one(const char *root, const char *id, enum list_format format, 
 	struct error err;
 	char owner[64];
 
-	if (container_open(root, id, NULL, &container, &err) < 0) {
+	if (container_peek(root, id, &container, &err) < 0) {
 		log_debug("%s", err.message);
 		return false;
 	}

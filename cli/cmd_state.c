@@ -14,7 +14,7 @@ static int state_run(const struct global_options *global, int argc, char **argv,
 		return option == COMMAND_HELPED ? 0 : option;
 	if (command_expect_arguments(&command_state, argc, 1, err) < 0)
 		return -EINVAL;
-	result = container_open(global->root, argv[optind], NULL, &container, err);
+	result = container_peek(global->root, argv[optind], &container, err);
 	if (result < 0)
 		return result;
 	state = container_state(container, container_status(container));

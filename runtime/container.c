@@ -102,7 +102,7 @@ int container_make(const char *root, const char *id, struct container **ret, str
 	return 0;
 }
 
-int container_open(const char *root, const char *id, bool *damaged, struct container **ret, struct error *err)
+static int container_find(const char *root, const char *id, struct container **ret, struct error *err)
 {
 	cleanup_container struct container *container = NULL;
 	int result = container_id_check(id, err);
@@ -118,7 +118,32 @@ int container_open(const char *root, const char *id, bool *damaged, struct conta
 			return error_set(err, -ENOENT, "container \"%s\" does not exist", id);
 		return error_set(err, errno, "open the state directory %s", container->path);
 	}
-	result = container_lock(container, err);
+	*ret = take_pointer(&container);
+	return 0;
+}
+
+int container_peek(const char *root, const char *id, struct container **ret, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	int result = container_find(root, id, &container, err);
+
+	if (result == 0)
+		result = record_load(container, err);
+	if (result == -ENOENT && container)
+		return error_set(err, -EBADMSG, "container \"%s\" was never created completely", id);
+	if (result < 0)
+		return result;
+	*ret = take_pointer(&container);
+	return 0;
+}
+
+int container_open(const char *root, const char *id, bool *damaged, struct container **ret, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	int result = container_find(root, id, &container, err);
+
+	if (result == 0)
+		result = container_lock(container, err);
 	if (result < 0)
 		return result;
 	result = record_load(container, err);
@@ -224,6 +249,8 @@ enum oci_status container_status(const struct container *container)
 		return OCI_STATUS_CREATING;
 	if (pidfd < 0)
 		return OCI_STATUS_STOPPED;
+	if (!container->record.prepared)
+		return OCI_STATUS_CREATING;
 	if (container->record.started)
 		return OCI_STATUS_RUNNING;
 	/* `start` may have been killed before it could note its success: a container that no longer listens has started. */

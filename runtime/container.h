@@ -33,6 +33,7 @@ struct container_record {
 	char *isolation; /* name in isolation_table */
 	pid_t pid;       /* the container's first process, or the monitor; 0: none yet */
 	uint64_t pid_start_ticks; /* field 22 of /proc/PID/stat: tells a reused pid apart */
+	bool prepared;   /* it was created completely */
 	bool started;    /* `start` was seen to succeed */
 	char *created;   /* RFC 3339, UTC */
 	uid_t owner;
@@ -61,6 +62,9 @@ int container_make(const char *root, const char *id, struct container **containe
 /* Opens and locks an existing one and reads its record; a damaged or missing record is an error (-EBADMSG) unless `damaged` is given, which is
  * then set. -ENOENT: container "ID" does not exist. */
 int container_open(const char *root, const char *id, bool *damaged, struct container **container, struct error *err);
+
+/* Reads it without the lock, for a look: a container that is being made is no reason to wait. */
+int container_peek(const char *root, const char *id, struct container **container, struct error *err);
 
 int container_save(struct container *container, struct error *err);
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "microvm/guest_protocol.h"
 #include "ns/rootfs.h"
 #include "runtime/guest_files.h"
@@ -133,12 +134,24 @@ static void microvm_close(struct launch *launch)
 	close_fd(&launch->vm.initrd_fd);
 }
 
+/* The caller's descriptors, whatever they are, have no business in a monitor, which keeps what it does not close. */
+static void microvm_close_inherited(const struct launch *launch)
+{
+	int keep[] = {
+		launch->socket, launch->listener_fd, launch->vm.kvm_fd, launch->vm.kernel_fd, launch->vm.initrd_fd, log_descriptor(),
+	};
+
+	close_all_but(keep, ARRAY_SIZE(keep));
+}
+
 static int microvm_child(struct launch *launch, struct error *err)
 {
 	struct rootfs *rootfs = NULL;
 	struct monitor *monitor = NULL;
-	int share = -EBADF;
-	int result = microvm_build_jail(launch, &rootfs, &share, err);
+	int share = -EBADF, result;
+
+	microvm_close_inherited(launch);
+	result = microvm_build_jail(launch, &rootfs, &share, err);
 
 	if (result == 0)
 		result = microvm_make(launch, share, &monitor, err);

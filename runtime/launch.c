@@ -343,6 +343,7 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 			result = launch_take_terminal(launch, message, err);
 			break;
 		case LAUNCH_PREPARED:
+			launch->container->record.prepared = true;
 			return 0;
 		default:
 			result = error_set(err, -EPROTO, "the container's process said something unknown (%u)", message->type);

@@ -127,6 +127,18 @@ static int child_become_root(const struct launch *launch, struct error *err)
 	return 0;
 }
 
+/* Nothing of the host's file system stays open behind the wall: a monitor does not execve(2), so close-on-exec is not enough. */
+static void child_close_host(struct launch *launch)
+{
+	cgroup_join_close(&launch->join);
+	cgroup_close(&launch->cgroup);
+	close_fd(&launch->pidfd);
+	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
+		close_fd(&launch->namespace_fds[kind]);
+	if (launch->options->signal_fd >= 0)
+		(void)close(launch->options->signal_fd);
+}
+
 static int child_enter(struct launch *launch, struct error *err)
 {
 	const struct namespaces_plan *plan = &launch->plan.namespaces;
@@ -143,6 +155,7 @@ static int child_enter(struct launch *launch, struct error *err)
 		result = error_set(err, errno, "make a cgroup namespace");
 	if (result == 0)
 		result = child_become_root(launch, err);
+	child_close_host(launch);
 	return result;
 }
 

@@ -4,8 +4,10 @@
  * set-user-ID files, what the guest may keep cached, and how many files it can hold.
  */
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "tests/unit/fs_client.h"
@@ -88,6 +90,7 @@ static void opening_with_flags(void **state)
 {
 	struct client *client = *state;
 	struct fuse_open_out opened;
+	struct statfs file_system;
 	struct fuse_entry_out entry;
 	uint64_t node, fh;
 
@@ -95,6 +98,9 @@ static void opening_with_flags(void **state)
 	node = must_lookup(client, root_node, "file");
 	assert_int_equal(open_flags(client, node, O_RDWR | O_DIRECT | O_NONBLOCK | O_NOATIME | O_SYNC, &opened), 0);
 	assert_int_equal(read_at(client, node, opened.fh, 1, 3), 3);
+	assert_int_equal(fstatfs(client->root, &file_system), 0);
+	if (file_system.f_type == EXT4_SUPER_MAGIC || file_system.f_type == TMPFS_MAGIC)
+		assert_true(opened.open_flags & FOPEN_NOFLUSH);
 	assert_int_equal(open_flags(client, node, O_ACCMODE, &opened), -EINVAL);
 	assert_int_equal(open_flags(client, root_node, O_RDONLY, &opened), -EISDIR);
 	assert_int_equal(open_flags(client, node, O_WRONLY | O_TRUNC, &opened), 0);
@@ -253,7 +259,7 @@ static void cached_data_is_kept_only_while_it_is_true(void **state)
 	forged[0] = forged[1] = before.st_mtim;
 	assert_int_equal(utimensat(client->root, "file", forged, 0), 0);
 	assert_int_equal(open_flags(client, node, O_RDWR, &opened), 0);
-	assert_false(opened.open_flags & (FOPEN_KEEP_CACHE | FOPEN_NOFLUSH));
+	assert_false(opened.open_flags & FOPEN_KEEP_CACHE);
 	client->server->cache = FS_CACHE_ALWAYS;
 	assert_int_equal(open_flags(client, node, O_RDONLY, &opened), 0);
 	assert_true(opened.open_flags & FOPEN_KEEP_CACHE);

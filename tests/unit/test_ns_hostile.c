@@ -88,25 +88,22 @@ static void test_destinations_stay_inside(void **state)
 {
 	struct trial *trial =
 		new_trial("cat /inside/file; cat /a/b/file; cat /tmp/host/file; cat /new/sub/file; ls /work");
+	cleanup_free char *source = xprintf("%s/source", trial->path);
+	cleanup_free char *file = xprintf("%s/source/file", trial->path);
 
 	(void)state;
 	assert_int_equal(mkdirat(trial->rootfs, "inside", 0755), 0);
 	assert_int_equal(mkdirat(trial->rootfs, "a", 0755), 0);
 	assert_int_equal(symlinkat("../../../../../../inside", trial->rootfs, "out"), 0);
-	assert_int_equal(symlinkat("/tmp/host", trial->rootfs, "absolute"), 0); /* dangling */
-	assert_int_equal(symlinkat("new", trial->rootfs, "relative"), 0);       /* dangling */
-	assert_int_equal(mkdir(strcat(strcpy(trial->stdin_path, trial->path), "/source"), 0755), 0);
-	trial->stdin_path[0] = '\0';
-	{
-		cleanup_free char *source = xprintf("%s/source", trial->path);
-		cleanup_free char *file = xprintf("%s/source/file", trial->path);
-
-		assert_int_equal(file_replace(AT_FDCWD, file, "content\n", 8, 0644), 0);
-		trial_add_mount(trial, "/out", NULL, source, MS_BIND, NULL);
-		trial_add_mount(trial, "../../a/../a/b", NULL, source, MS_BIND | MS_REC, NULL);
-		trial_add_mount(trial, "absolute", NULL, source, MS_BIND, NULL);
-		trial_add_mount(trial, "/relative/sub/file", NULL, file, MS_BIND, NULL);
-	}
+	/* These two lead to nothing yet. */
+	assert_int_equal(symlinkat("/tmp/host", trial->rootfs, "absolute"), 0);
+	assert_int_equal(symlinkat("new", trial->rootfs, "relative"), 0);
+	assert_int_equal(mkdir(source, 0755), 0);
+	assert_int_equal(file_replace(AT_FDCWD, file, "content\n", 8, 0644), 0);
+	trial_add_mount(trial, "/out", NULL, source, MS_BIND, NULL);
+	trial_add_mount(trial, "../../a/../a/b", NULL, source, MS_BIND | MS_REC, NULL);
+	trial_add_mount(trial, "absolute", NULL, source, MS_BIND, NULL);
+	trial_add_mount(trial, "/relative/sub/file", NULL, file, MS_BIND, NULL);
 	assert_output(trial, "content\ncontent\ncontent\ncontent\n");
 	assert_int_equal(access("/tmp/host", F_OK), -1);
 	assert_int_equal(access("/inside", F_OK), -1);

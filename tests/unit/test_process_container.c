@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -317,6 +318,81 @@ static void test_under_the_filter_only_the_documented_calls_are_made(void **stat
 	done(trial);
 }
 
+/* In a child: loads a filter that asks about mkdir(2), says which descriptor the questions come from, and makes a
+ * directory. */
+static void ask_about_mkdir(int tell)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mkdir, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct process_plan plan = { .seccomp = { .filter = code, .filter_count = ARRAY_SIZE(code), .notify = true } };
+	struct error err = { 0 };
+	int listener = -1;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || process_listen(&plan, &listener, &err) < 0)
+		_exit(1);
+	if (!plan.seccomp.loaded || write(tell, &listener, sizeof(listener)) != sizeof(listener))
+		_exit(2);
+	_exit(mkdir("/nowhere/x", 0755) < 0 ? errno : 3);
+}
+
+static void test_a_filter_that_asks_has_a_listener(void **state)
+{
+	struct seccomp_notif_resp answer = { .error = -EDOM };
+	struct seccomp_notif question = { 0 };
+	int tell[2], listener, pidfd, status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0)
+		ask_about_mkdir(tell[1]);
+	assert_int_equal(file_read_exactly(tell[0], &listener, sizeof(listener)), 0);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	assert_true(pidfd >= 0);
+	listener = (int)syscall(SYS_pidfd_getfd, pidfd, listener, 0);
+	assert_true(listener >= 0);
+	assert_int_equal(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &question), 0);
+	assert_int_equal(question.data.nr, SYS_mkdir);
+	answer.id = question.id;
+	assert_int_equal(ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EDOM);
+	(void)close(listener);
+	(void)close(pidfd);
+	(void)close(tell[0]);
+	(void)close(tell[1]);
+}
+
+static void test_a_filter_that_asks_nobody_is_refused(void **state)
+{
+	struct trial *trial = new_template_trial("true");
+
+	(void)state;
+	set_filter(trial, SYS_mkdir, SECCOMP_RET_USER_NOTIF);
+	trial->process.seccomp.notify = true;
+	assert_exit(trial, 0, "load the seccomp filter: nobody listens to its notifications");
+}
+
+static void test_the_session_keyring_is_new(void **state)
+{
+	struct trial *trial = new_template_trial("grep -c '_ses.duet-trial' /proc/keys");
+
+	(void)state;
+	if (access("/proc/keys", R_OK) < 0)
+		skip();
+	free_strings(trial->plan.rootfs.masked_paths);
+	trial->plan.rootfs.masked_paths = NULL;
+	trial->process.new_keyring = true;
+	trial->process.keyring_name = xstrdup("_ses.duet-trial");
+	assert_output(trial, "1\n");
+}
+
 static void test_signals_are_as_new(void **state)
 {
 	struct trial *trial = new_template_trial("grep -E 'SigBlk|SigIgn' /proc/self/status | tr -d '\\t'");
@@ -350,6 +426,9 @@ int main(void)
 		trial_test(test_a_directory_for_the_user_only_is_entered_as_the_user),
 		trial_test(test_a_filter_is_loaded_with_and_without_new_privileges),
 		trial_test(test_under_the_filter_only_the_documented_calls_are_made),
+		trial_test(test_a_filter_that_asks_has_a_listener),
+		trial_test(test_a_filter_that_asks_nobody_is_refused),
+		trial_test(test_the_session_keyring_is_new),
 		trial_test(test_signals_are_as_new),
 	};
 

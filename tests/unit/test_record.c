@@ -20,6 +20,7 @@ static void a_record_comes_back(void **state)
 		.isolation = (char *)"microvm",
 		.pid = 42,
 		.pid_start_ticks = 1ULL << 40,
+		.prepared = true,
 		.started = true,
 		.created = (char *)"2026-01-01T00:00:00Z",
 		.owner = 1000,

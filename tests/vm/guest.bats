@@ -53,9 +53,10 @@ teardown() {
 	local id pid
 	id=$(new_id)
 	configure_command true
-	duet run --vm -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1 &
-	wait_until 20 sh -c "'$DUET' --root '$ROOT' list -q | grep -q $id" || true
-	pid=$(jq .pid "$ROOT/$id/state.json")
+	duet run --vm --vm-kernel "$BUILD/tests/guest/halt" -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1 &
+	wait_until 20 sh -c "[ \"\$('$DUET' --root '$ROOT' state $id | jq .pid)\" -gt 0 ] 2>/dev/null"
+	pid=$(duet state "$id" | jq .pid)
+	[ "$(duet state "$id" | jq -r .status)" = creating ] || fail "it was not in the middle of the boot"
 	kill -KILL "$pid"
 	status=0
 	wait $! || status=$?

@@ -4,8 +4,10 @@
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 #include "microvm/devices/fs/server.h"
@@ -63,6 +65,22 @@ static int host_flags(const struct fs_call *call, uint32_t guest)
 	return flags;
 }
 
+/* Closing a file of these cannot fail, so the guest need not ask at each close (FLUSH) what it would report. */
+static bool closes_silently(int fd)
+{
+	static const unsigned long types[] = { EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+		TMPFS_MAGIC, RAMFS_MAGIC, OVERLAYFS_SUPER_MAGIC };
+	struct statfs file_system;
+
+	if (fstatfs(fd, &file_system) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if ((unsigned long)file_system.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
 /* Answers with a new handle, which takes fd over. */
 static int reply_open(struct fs_call *call, struct fs_inode *inode, int fd, int flags, const struct statx *attributes)
 {
@@ -73,8 +91,7 @@ static int reply_open(struct fs_call *call, struct fs_inode *inode, int fd, int 
 
 	if (server->cache == FS_CACHE_ALWAYS || (server->cache == FS_CACHE_AUTO && unchanged))
 		out.open_flags |= FOPEN_KEEP_CACHE;
-	/* Nothing to report when it is closed. */
-	if (reads_only && !server->write_back)
+	if (!server->write_back && (reads_only || closes_silently(fd)))
 		out.open_flags |= FOPEN_NOFLUSH;
 	return fs_reply(call, &out, sizeof(out));
 }
