@@ -72,7 +72,7 @@ static int spawn_helper(char **arguments, char *complaint, size_t size)
 static int run_helper(pid_t pid, const struct id_map *map, struct error *err)
 {
 	char **arguments = xcalloc(3 + 3 * (size_t)map->count, sizeof(*arguments));
-	char complaint[256];
+	char complaint[256] = "";
 	size_t count = 0;
 	int result;
 

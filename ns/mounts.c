@@ -275,8 +275,10 @@ static int mount_filesystem(struct rootfs *rootfs, const struct mount_plan *moun
 	if (result < 0)
 		return result;
 	fill_filesystem(mount, later, &request);
-	if (tmpfs && found)
-		request.data = options = tmpfs_options(mount, target.fd);
+	if (tmpfs && found) {
+		options = tmpfs_options(mount, target.fd);
+		request.data = options;
+	}
 	result = attach_filesystem(rootfs, mount, &request, &target, &mounted, err);
 	close_fd(&target.fd);
 	if (result == 0 && adopt_root(rootfs, mount, &mounted) == 0 && later)

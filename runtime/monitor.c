@@ -35,8 +35,17 @@ struct monitor {
 	int finished[3]; /* eventfds of the streams towards the host; -EBADF: none */
 	int terminal;    /* the pty's slave, to ask its size; -EBADF: none */
 	int answer;      /* who waits for the outcome of START: a connection, or the launch's socket; -EBADF: nobody */
+	double begin_ms; /* when the guest was let go, on the monotonic clock */
 	int wait_status; /* of the workload, from PHASE_EXITED on */
 };
+
+static double now_ms(void)
+{
+	struct timespec now = { 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
 
 static int monitor_tell(struct monitor *monitor, enum guest_message type, const struct strbuf *payload, struct error *err)
 {
@@ -153,6 +162,7 @@ static int monitor_hear(struct monitor *monitor, struct error *err)
 	struct wire_reader in = { .next = monitor->reader.payload, .left = monitor->reader.length };
 	uint32_t value;
 
+	log_debug("guest message %u, %.1f ms after its first instruction", monitor->reader.type, now_ms() - monitor->begin_ms);
 	switch (monitor->reader.type) {
 	case GUEST_HELLO:
 		value = wire_get_u32(&in);
@@ -325,6 +335,7 @@ int monitor_run(struct monitor *monitor, struct error *err)
 	int result, status;
 
 	monitor_log_ready();
+	monitor->begin_ms = now_ms();
 	result = vm_start(monitor->vm, err);
 
 	while (result == 0 && monitor->phase != PHASE_EXITED)

@@ -56,18 +56,19 @@ static inline void trial_add_mount(struct trial *trial, const char *destination,
 	};
 }
 
-static inline char **trial_strings(const char *first, ...)
+static inline char **trial_copy(const char *const *strings)
 {
-	char **strings = xcalloc(64, sizeof(*strings));
 	size_t count = 0;
-	va_list arguments;
+	char **copy;
 
-	va_start(arguments, first);
-	for (const char *next = first; next; next = va_arg(arguments, const char *))
-		strings[count++] = xstrdup(next);
-	va_end(arguments);
-	return strings;
+	while (strings[count])
+		count++;
+	copy = xcalloc(count + 1, sizeof(*copy));
+	for (size_t i = 0; i < count; i++)
+		copy[i] = xstrdup(strings[i]);
+	return copy;
 }
+#define trial_strings(...) trial_copy((const char *const[]){ __VA_ARGS__, NULL })
 
 /* The mounts, masks and capabilities of the template that runc and crun write. */
 static inline void trial_add_template(struct trial *trial)
@@ -82,11 +83,11 @@ static inline void trial_add_template(struct trial *trial)
 	trial_add_mount(trial, "/dev/mqueue", "mqueue", "mqueue", usual, NULL);
 	trial_add_mount(trial, "/sys", "sysfs", "sysfs", usual | MS_RDONLY, NULL);
 	trial_add_mount(trial, "/sys/fs/cgroup", "cgroup", "cgroup", usual | MS_RELATIME | MS_RDONLY, NULL);
-	trial->plan.rootfs.masked_paths = trial_strings("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys",
-		"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware",
-		"/proc/scsi", NULL);
+	trial->plan.rootfs.masked_paths =
+		trial_strings("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+			"/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi");
 	trial->plan.rootfs.readonly_paths =
-		trial_strings("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL);
+		trial_strings("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger");
 }
 
 static inline void trial_make_rootfs(struct trial *trial)
@@ -119,8 +120,8 @@ static inline struct trial *trial_new(const char *script)
 	trial->plan.rootfs.root = xprintf("%s/rootfs", trial->path);
 	trial->plan.namespaces.unshare = TRIAL_NAMESPACES;
 	trial_make_rootfs(trial);
-	trial->process.args = trial_strings("sh", "-c", script, NULL);
-	trial->process.env = trial_strings("PATH=/usr/bin:/bin", NULL);
+	trial->process.args = trial_strings("sh", "-c", script);
+	trial->process.env = trial_strings("PATH=/usr/bin:/bin");
 	trial->process.cwd = xstrdup("/");
 	return trial;
 }

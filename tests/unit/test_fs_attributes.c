@@ -113,6 +113,28 @@ static void a_change_of_owner_takes_setuid_away(void **state)
 	assert_int_equal(host_stat(client->root, "file").st_mode, S_IFREG | 02775);
 }
 
+/* chown(path, -1, -1) arrives as a request for nothing. */
+static void a_change_to_the_same_owner_takes_setuid_away_for_who_may(void **state)
+{
+	struct client *client = *state;
+	struct fuse_setattr_in in = { .valid = 0 };
+	uint64_t node;
+
+	if (geteuid() != 0)
+		skip();
+	host_file(client->root, "file", "", 06755);
+	assert_int_equal(fchownat(client->root, "file", 1000, 1000, 0), 0);
+	assert_int_equal(fchmodat(client->root, "file", 06755, 0), 0);
+	node = must_lookup(client, root_node, "file");
+	client->uid = 1001;
+	assert_int_equal(setattr(client, node, &in), 0);
+	assert_int_equal(host_stat(client->root, "file").st_mode, S_IFREG | 06755);
+	client->uid = 1000;
+	assert_int_equal(setattr(client, node, &in), 0);
+	assert_int_equal(host_stat(client->root, "file").st_mode, S_IFREG | 0755);
+	assert_int_equal(host_stat(client->root, "file").st_uid, 1000);
+}
+
 static void figures_of_the_file_system(void **state)
 {
 	struct client *client = *state;
@@ -463,6 +485,7 @@ static int tests(void)
 		test(attributes_are_those_of_the_host),
 		test(mode_owner_size_and_times_can_be_set),
 		test(a_change_of_owner_takes_setuid_away),
+		test(a_change_to_the_same_owner_takes_setuid_away_for_who_may),
 		test(figures_of_the_file_system),
 		test(extended_attributes_of_users),
 		test(sizes_of_values_that_are_not_true),

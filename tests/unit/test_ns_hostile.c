@@ -32,7 +32,7 @@ static void test_masked_paths_show_nothing_and_cannot_be_changed(void **state)
 	trial_add_template(trial);
 	free_strings(trial->plan.rootfs.masked_paths);
 	trial->plan.rootfs.masked_paths =
-		trial_strings("/proc/interrupts", "/proc/keys", "/proc/fs", "/sys/firmware", "/proc/not/there", NULL);
+		trial_strings("/proc/interrupts", "/proc/keys", "/proc/fs", "/sys/firmware", "/proc/not/there");
 	assert_output(trial, "0\n\n1:3\n"
 			     "chmod: /proc/interrupts: Read-only file system\n"
 			     "touch: /sys/firmware/x: Read-only file system\n"
@@ -128,7 +128,7 @@ static void test_a_masked_path_may_be_a_link(void **state)
 	assert_int_equal(file_replace(trial->rootfs, "etc/target", "secret", 6, 0644), 0);
 	assert_int_equal(symlinkat("../../../etc/target", trial->rootfs, "secret"), 0);
 	free_strings(trial->plan.rootfs.masked_paths);
-	trial->plan.rootfs.masked_paths = trial_strings("/secret", "/not/there", "/etc/target/x", "/loop", NULL);
+	trial->plan.rootfs.masked_paths = trial_strings("/secret", "/not/there", "/etc/target/x", "/loop");
 	assert_output(trial, "0\n0\n");
 }
 
@@ -186,7 +186,7 @@ static void test_the_hosts_null_cannot_be_changed_from_inside(void **state)
 	assert_int_equal(stat("/dev/null", &before), 0);
 	assert_int_equal(file_replace(trial->rootfs, "secret", "secret", 6, 0644), 0);
 	trial->plan.rootfs.bare = true;
-	trial->plan.rootfs.masked_paths = trial_strings("/secret", "/etc/passwd", "/secret", NULL);
+	trial->plan.rootfs.masked_paths = trial_strings("/secret", "/etc/passwd", "/secret");
 	assert_output(trial, "1:3\nchmod: /secret: Read-only file system\nwritten\n");
 	assert_int_equal(stat("/dev/null", &after), 0);
 	assert_int_equal(before.st_mode, after.st_mode);

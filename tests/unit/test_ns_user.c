@@ -6,6 +6,7 @@
 #include <string.h>
 /* cmocka wants these first */
 #include <cmocka.h>
+#include <grp.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -111,6 +112,54 @@ static void test_an_idmapped_mount_maps_owners(void **state)
 	assert_int_equal(stat(new_file, &status), 0);
 	assert_int_equal(status.st_uid, 0);
 	done(trial);
+}
+
+/* As user 1000: its own ids, and somebody else's. */
+static void map_as_user(int tell)
+{
+	struct id_mapping own = { 0, 1000, 1 }, foreign = { 0, 4242, 2 };
+	struct namespaces_plan maps = {
+		.uid_mappings = &own, .gid_mappings = &own, .uid_mapping_count = 1, .gid_mapping_count = 1
+	};
+	struct error err = { 0 };
+
+	if (setgroups(0, NULL) < 0 || setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0)
+		_exit(1);
+	/* The change of user has made it undumpable, and its children with it: their files in /proc would be root's. */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		_exit(2);
+	if (namespaces_make_user(&maps, &err) < 0) {
+		(void)file_write_fd(tell, &err, sizeof(err));
+		_exit(3);
+	}
+	maps.uid_mappings = &foreign;
+	if (namespaces_make_user(&maps, &err) >= 0)
+		_exit(4);
+	(void)file_write_fd(tell, &err, sizeof(err));
+	_exit(0);
+}
+
+static void test_an_unprivileged_caller_maps_only_itself(void **state)
+{
+	struct error err = { 0 };
+	int tell[2], status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0)
+		map_as_user(tell[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	(void)close(tell[1]);
+	assert_int_equal(file_read_exactly(tell[0], &err, sizeof(err)), 0);
+	(void)close(tell[0]);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		assert_string_equal(err.message, "");
+	assert_non_null(strstr(err.message, "map the ids of the user namespace"));
+	assert_non_null(strstr(err.message, "newuidmap"));
 }
 
 static void test_limits_set_from_outside_hold_inside(void **state)
@@ -226,6 +275,7 @@ int main(void)
 		trial_test(test_a_container_in_a_user_namespace),
 		trial_test(test_sources_out_of_reach_are_opened_by_the_runtime),
 		trial_test(test_an_idmapped_mount_maps_owners),
+		trial_test(test_an_unprivileged_caller_maps_only_itself),
 		trial_test(test_limits_set_from_outside_hold_inside),
 		trial_test(test_an_old_kernel_gives_the_same_container),
 	};

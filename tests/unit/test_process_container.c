@@ -228,7 +228,7 @@ static void test_a_directory_of_the_host_cannot_be_executed_through(void **state
 	(void)state;
 	assert_true(dup2(open("/", O_RDONLY | O_DIRECTORY), 150) == 150);
 	/* Without O_CLOEXEC, too: it is closed before execve looks the path up. */
-	set_args(trial, trial_strings("/proc/self/fd/150/bin/busybox", "echo", "escaped", NULL));
+	set_args(trial, trial_strings("/proc/self/fd/150/bin/busybox", "echo", "escaped"));
 	trial_run(trial);
 	(void)close(150);
 	assert_int_equal(trial->err.exit_status, 127);
@@ -300,7 +300,7 @@ static void test_under_the_filter_only_the_documented_calls_are_made(void **stat
 
 	(void)state;
 	make_exit_program(trial, "bin/exit33");
-	set_args(trial, trial_strings("/bin/exit33", NULL));
+	set_args(trial, trial_strings("/bin/exit33"));
 	forbid_all_but(trial, SYS_execve, SYS_exit);
 	trial->process.no_new_privileges = true;
 	trial_run(trial);
@@ -310,7 +310,7 @@ static void test_under_the_filter_only_the_documented_calls_are_made(void **stat
 	/* Without no_new_privs capset as well; exit is then what kills. */
 	trial = new_template_trial("true");
 	make_exit_program(trial, "bin/exit33");
-	set_args(trial, trial_strings("/bin/exit33", NULL));
+	set_args(trial, trial_strings("/bin/exit33"));
 	forbid_all_but(trial, SYS_execve, SYS_capset);
 	trial_run(trial);
 	assert_string_equal(trial->err.message, "");

@@ -23,7 +23,7 @@ static void assert_exec_failure(
 
 	if (content)
 		put_file(trial, path, content, strlen(content), mode);
-	set_args(trial, trial_strings(name, NULL));
+	set_args(trial, trial_strings(name));
 	assert_exit(trial, exit_status, wanted);
 }
 
@@ -68,7 +68,7 @@ static void test_an_interpreter_whose_own_is_missing_is_named(void **state)
 	(void)state;
 	put_file(trial, "work/inner", "#!/nope/inner\n", 14, 0755);
 	put_file(trial, "work/script", "#!/work/inner\n", 14, 0755);
-	set_args(trial, trial_strings("/work/script", NULL));
+	set_args(trial, trial_strings("/work/script"));
 	assert_exit(trial, 127,
 		"exec \"/work/script\": exec \"/work/inner\": interpreter \"/nope/inner\" not found: no such file or "
 		"directory");
@@ -106,7 +106,7 @@ static void put_program(struct trial *trial, unsigned int machine, const char *l
 	if (loader)
 		(void)snprintf(program.loader, sizeof(program.loader), "%s", loader);
 	put_file(trial, "work/program", &program, sizeof(program), 0755);
-	set_args(trial, trial_strings("/work/program", NULL));
+	set_args(trial, trial_strings("/work/program"));
 }
 
 static void test_loader_and_architecture_are_named(void **state)
@@ -135,7 +135,7 @@ static void test_a_noexec_mount_is_named(void **state)
 	put_file(trial, "work/file", "#!/bin/sh\n", 10, 0755);
 	trial_add_mount(trial, "/work", "tmpfs", "tmpfs", MS_NOEXEC, NULL);
 	trial->plan.rootfs.mounts[trial->plan.rootfs.mount_count - 1].tmpcopyup = true;
-	set_args(trial, trial_strings("/work/file", NULL));
+	set_args(trial, trial_strings("/work/file"));
 	assert_exit(trial, 126, "exec: \"/work/file\": permission denied (its file system is mounted noexec)");
 }
 
@@ -148,7 +148,7 @@ static void test_a_busy_program_says_so(void **state)
 	make_exit_program(trial, "work/program");
 	writer = openat(trial->rootfs, "work/program", O_WRONLY | O_CLOEXEC);
 	assert_true(writer >= 0);
-	set_args(trial, trial_strings("/work/program", NULL));
+	set_args(trial, trial_strings("/work/program"));
 	trial_run(trial);
 	(void)close(writer);
 	assert_string_equal(trial->err.message, "exec: \"/work/program\": text file busy (it is open for writing)");
@@ -166,8 +166,8 @@ static void test_the_first_executable_in_path_is_taken(void **state)
 	put_file(trial, "work/tool", "#!/bin/sh\necho work\n", 20, 0755);
 	put_file(trial, "bin/tool", "#!/bin/sh\necho bin\n", 19, 0755);
 	free_strings(trial->process.env);
-	trial->process.env = trial_strings("PATH=/nowhere:/etc:/tmp:/work:/bin", NULL);
-	set_args(trial, trial_strings("tool", NULL));
+	trial->process.env = trial_strings("PATH=/nowhere:/etc:/tmp:/work:/bin");
+	set_args(trial, trial_strings("tool"));
 	assert_output(trial, "work\n");
 }
 

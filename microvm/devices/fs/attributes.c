@@ -134,6 +134,18 @@ static int set_times(int fd, const struct fuse_setattr_in *in)
 	return utimensat(fd, "", times, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+/* A request for nothing is what Linux makes of chown(2) to the owner and group "as they are", which takes set-user-ID
+ * and set-group-ID bits away all the same. The guest's kernel has not asked whether the caller may. */
+static int set_nothing(struct fs_call *call, struct fs_inode *inode, int fd)
+{
+	struct statx attributes;
+	int result = fs_inode_stat(&call->server->inodes, inode, &attributes);
+
+	if (result < 0 || (call->header.uid != 0 && call->header.uid != attributes.stx_uid))
+		return result;
+	return set_owner(fd, &(struct fuse_setattr_in){ 0 });
+}
+
 int fs_setattr(struct fs_call *call)
 {
 	const struct fuse_setattr_in *in = call->arguments;
@@ -145,6 +157,8 @@ int fs_setattr(struct fs_call *call)
 	if (result < 0)
 		return result;
 	fd = fs_inode_fd(&call->server->inodes, inode);
+	if (!(in->valid & ~(uint32_t)(FATTR_FH | FATTR_LOCKOWNER)))
+		result = set_nothing(call, inode, fd);
 	if (result == 0 && in->valid & FATTR_MODE)
 		result = set_mode(call, &path, in);
 	if (result == 0 && in->valid & (FATTR_UID | FATTR_GID))
