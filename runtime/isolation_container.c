@@ -15,12 +15,15 @@
 
 static int container_prepare(struct launch *launch, struct error *err)
 {
+	int result;
+
 	if (launch->options->guest_kernel || launch->options->vm_console)
 		return error_set(err, -EINVAL, "--vm-kernel and --vm-console need --isolation=microvm");
 	/* Inside a user namespace its own process could not raise a limit. */
 	launch->process.limits_applied = (launch->plan.namespaces.unshare & CLONE_NEWUSER) || launch->plan.namespaces.join[NAMESPACE_USER];
-	if (launch->options->foreground)
-		return 0;
+	result = namespaces_check(&launch->plan, false, err);
+	if (result < 0 || launch->options->foreground)
+		return result;
 	launch->listener_fd = message_listen(launch->container->directory_fd, CONTAINER_CONTROL_FILE, err);
 	return launch->listener_fd < 0 ? launch->listener_fd : 0;
 }

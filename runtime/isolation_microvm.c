@@ -113,10 +113,50 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 	return result;
 }
 
+/* Whether an earlier mount of the guest's covers this destination. */
+static bool covered(const struct rootfs_plan *guest, uint32_t number)
+{
+	const char *destination = guest->mounts[number].destination;
+
+	for (uint32_t i = 0; i < number; i++) {
+		const char *earlier = guest->mounts[i].destination;
+		size_t length = strlen(earlier);
+
+		if (strncmp(destination, earlier, length) == 0 && (destination[length] == '/' || destination[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* The guest cannot make the mount points that a read-only root lacks, since it is read-only on this side: they are made here, as they are for a
+ * container. */
+static int microvm_make_mount_points(const struct launch *launch, struct error *err)
+{
+	const struct rootfs_plan *guest = &launch->vm.guest.rootfs;
+	cleanup_fd int root = open(launch->plan.rootfs.mounts[0].source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return error_set(err, errno, "open the root file system %s", launch->plan.rootfs.mounts[0].source);
+	for (uint32_t i = 0; guest->readonly && i < guest->mount_count; i++) {
+		const struct mount_plan *mount = &guest->mounts[i];
+		int made;
+
+		if (covered(guest, i) || ((mount->flags & MS_BIND) && !mount->source_is_directory))
+			continue;
+		made = make_directories_in_root(root, mount->destination, 0755);
+		if (made < 0)
+			return error_set(err, -made, "make the mount point \"%s\"", mount->destination);
+		(void)close(made);
+	}
+	return 0;
+}
+
 static int microvm_build_jail(struct launch *launch, struct rootfs **rootfs, int *share, struct error *err)
 {
-	int result = rootfs_open(rootfs, &launch->plan.rootfs, err);
+	int result = microvm_make_mount_points(launch, err);
 
+	if (result == 0)
+		result = rootfs_open(rootfs, &launch->plan.rootfs, err);
 	if (result == 0)
 		result = rootfs_mount(*rootfs, err);
 	if (result == 0)

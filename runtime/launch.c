@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "ns/rootfs.h"
 #include "runtime/filter.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
@@ -428,6 +429,8 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 		result = launch->isolation->prepare(launch, err);
 	if (result == 0)
 		result = namespaces_open(&launch->plan.namespaces, launch->namespace_fds, err);
+	if (result == 0)
+		result = rootfs_open_sources(&launch->plan, err);
 	if (result == 0)
 		result = filter_compile(launch, err);
 	if (result == 0)

@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 
 #include "microvm/guest_protocol.h"
 #include "microvm/vm.h"
@@ -227,6 +228,23 @@ static int plan_machine(struct launch *launch, struct error *err)
 	return 0;
 }
 
+/* A limit that the bundle does not name is the caller's in a container, so it is here. */
+static void plan_inherited_limits(struct process_plan *process)
+{
+	process->rlimits = xrealloc(process->rlimits, process->rlimit_count + RLIM_NLIMITS, sizeof(*process->rlimits));
+	for (int resource = 0; resource < RLIM_NLIMITS; resource++) {
+		struct rlimit limit;
+		bool named = false;
+
+		for (uint32_t i = 0; i < process->rlimit_count && !named; i++)
+			named = process->rlimits[i].resource == resource;
+		if (named || getrlimit((__rlimit_resource_t)resource, &limit) < 0)
+			continue;
+		process->rlimits[process->rlimit_count++] =
+			(struct process_rlimit){ .resource = resource, .soft = limit.rlim_cur, .hard = limit.rlim_max };
+	}
+}
+
 int microvm_plan(struct launch *launch, struct error *err)
 {
 	struct container_plan *guest = &launch->vm.guest;
@@ -244,6 +262,7 @@ int microvm_plan(struct launch *launch, struct error *err)
 	/* The machine is the container's alone: its own network namespace is the container's. */
 	guest->namespaces.unshare &= ~(uint64_t)CLONE_NEWNET;
 	guest->rootfs.move_root = true;
+	plan_inherited_limits(&launch->process);
 	plan_jail(launch);
 	return 0;
 }

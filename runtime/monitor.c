@@ -16,10 +16,9 @@
 #include "base/log.h"
 #include "microvm/guest_protocol.h"
 
-#define MONITOR_BOOT_TIMEOUT_MS     (180 * 1000)
-#define MONITOR_SHUTDOWN_TIMEOUT_MS (10 * 1000)
-#define MONITOR_ENTROPY_BYTES       64
-#define SESSION_MAIN                0
+#define MONITOR_BOOT_TIMEOUT_MS (180 * 1000)
+#define MONITOR_ENTROPY_BYTES   64
+#define SESSION_MAIN            0
 
 enum monitor_source { MONITOR_GUEST, MONITOR_MACHINE, MONITOR_SIGNALS, MONITOR_LISTENER, MONITOR_SOURCES };
 
@@ -130,12 +129,11 @@ static int monitor_prepared(struct monitor *monitor, struct error *err)
 
 static int monitor_take_failure(struct wire_reader *in, struct error *err)
 {
-	uint32_t session = wire_get_u32(in);
 	uint32_t code = wire_get_u32(in);
 	uint32_t exit_status = wire_get_u32(in);
 	cleanup_free char *message = wire_get_string(in);
 
-	if (!wire_reader_ok(in) || session != SESSION_MAIN || code > 4095 || exit_status > 255)
+	if (!wire_reader_ok(in) || code > 4095 || exit_status > 255)
 		return error_set(err, -EPROTO, "the guest reported a failure that cannot be read");
 	/* code with the minus sign: the message from the guest says all already. */
 	error_set_exit(err, (int)exit_status, code ? -(int)code : -EIO, "%s", message ? message : "the guest gave no reason");
@@ -183,11 +181,19 @@ static int monitor_hear(struct monitor *monitor, struct error *err)
 		monitor->phase = PHASE_RUNNING;
 		return 0;
 	case GUEST_FAILED:
+		value = wire_get_u32(&in);
+		if (value == GUEST_SESSION_NONE) {
+			log_warning("the guest's init did not understand an order");
+			return 0;
+		}
+		if (value != SESSION_MAIN)
+			break;
 		if (monitor->phase != PHASE_CREATING && monitor->phase != PHASE_STARTING)
 			break;
 		return monitor_take_failure(&in, err);
 	case GUEST_EXITED:
-		if (monitor->phase != PHASE_STARTING && monitor->phase != PHASE_RUNNING)
+		/* In PHASE_CREATED: it was killed before it was started. */
+		if (monitor->phase < PHASE_CREATED || monitor->phase == PHASE_EXITED)
 			break;
 		return monitor_take_exit(monitor, &in, err);
 	}
@@ -310,16 +316,6 @@ static void monitor_wait_streams(struct monitor *monitor)
 	}
 }
 
-/* The guest writes its file systems back and powers off; one that does not is stopped. */
-static void monitor_shut_down(struct monitor *monitor)
-{
-	static const struct strbuf nothing = STRBUF_INIT;
-	struct pollfd machine = monitor->sources[MONITOR_MACHINE];
-
-	if (monitor_tell(monitor, GUEST_SHUTDOWN, &nothing, NULL) == 0)
-		(void)poll(&machine, 1, MONITOR_SHUTDOWN_TIMEOUT_MS);
-}
-
 /* What `make bench-start` prints as the monitor's own work. */
 static void monitor_log_ready(void)
 {
@@ -342,7 +338,8 @@ int monitor_run(struct monitor *monitor, struct error *err)
 		result = monitor_step(monitor, monitor->phase < PHASE_CREATED ? MONITOR_BOOT_TIMEOUT_MS : -1, err);
 	if (result == 0) {
 		monitor_wait_streams(monitor);
-		monitor_shut_down(monitor);
+		/* The guest's init has written its file systems back before it reported the exit. */
+		vm_stop(monitor->vm);
 		status = monitor->wait_status;
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 	}

@@ -130,6 +130,7 @@ static void plan_rootfs(const struct oci_spec *spec, const char *bundle, bool us
 	plan->masked_paths = copy_strings(spec->masked_paths);
 	plan->readonly_paths = copy_strings(spec->readonly_paths);
 	plan->console = spec->process->terminal;
+	plan->working_directory = copy_text(spec->process->cwd);
 }
 
 static int plan_refuse(const struct oci_spec *spec, const struct container_plan *plan, struct error *err)

@@ -29,20 +29,27 @@ run_one() {
 		if [ -z "$first" ]; then
 			first=$((($(date +%s%N) - begin) / 100000))
 			echo "$((first / 10)).$((first % 10)) ms" >"$work/$name.first"
-			memory "$id" >"$work/$name.memory"
+			[ "$isolation" = container ] || memory "$id" >"$work/$name.memory"
 		fi
 		printf '%s\n' "$line"
 	done <"$work/$name.fifo" >"$work/$name.out"
 	local status=0
 	wait $pid || status=$?
 	echo $status >"$work/$name.status"
-	[ -e "$work/$name.first" ] || echo - | tee "$work/$name.first" >"$work/$name.memory"
+	# A container is gone faster than it can be looked at: one that waits for its start is looked at.
+	if [ "$isolation" = container ]; then
+		"$DUET" --root "$work/state" create --isolation=container -b "$bundle" "$id" </dev/null >/dev/null
+		memory "$id" >"$work/$name.memory"
+		"$DUET" --root "$work/state" delete --force "$id"
+	fi
+	[ -e "$work/$name.first" ] || echo - >"$work/$name.first"
+	[ -s "$work/$name.memory" ] || echo - >"$work/$name.memory"
 }
 
 # Proportional memory of the container's processes, or of the monitor, at the first output.
 memory() {
 	local pid
-	pid=$("$DUET" --root "$work/state" state "$1" 2>/dev/null | jq .pid)
+	pid=$("$DUET" --root "$work/state" state "$1" 2>/dev/null | jq .pid) || pid=0
 	awk '/^Pss:/ { kib += $2 } END { printf "%.1f MiB\n", kib / 1024 }' "/proc/$pid/smaps_rollup" 2>/dev/null || echo -
 }
 

@@ -27,11 +27,12 @@ make_debian() {
 	local tar=$cache/bundles/debian-bookworm.tar
 	if [ ! -s "$tar" ]; then
 		mkdir -p "${tar%/*}"
-		mmdebstrap --quiet --variant=minbase bookworm "$tar.$$" || {
-			rm -f "$tar.$$"
+		# The format goes by the name's ending.
+		mmdebstrap --quiet --variant=minbase bookworm "${tar%.tar}.$$.tar" || {
+			rm -f "${tar%.tar}.$$.tar"
 			exit 1
 		}
-		mv "$tar.$$" "$tar"
+		mv "${tar%.tar}.$$.tar" "$tar"
 	fi
 	mkdir -p "$1"
 	# Device nodes are the runtime's business.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # What holds behind both walls: the same bundle, the same output, the same exit status. Run once for each DUET_ISOLATION.
+# Those tagged "smoke" also run where each boot takes many seconds (a KVM that emulates the guest's kernel).
 
 load helpers
 
@@ -16,6 +17,7 @@ teardown() {
 	assert_nothing_left
 }
 
+# bats test_tags=smoke
 @test "standard output and error stay apart and the exit status is the process's" {
 	configure_command sh -c 'echo out; echo err >&2; exit 7'
 	run --separate-stderr duet_run
@@ -33,6 +35,7 @@ teardown() {
 	[ "$status" -eq 143 ]
 }
 
+# bats test_tags=smoke
 @test "an executable that does not exist is 127 and is named" {
 	configure_command /no/such/program
 	run --separate-stderr duet_run
@@ -60,6 +63,7 @@ teardown() {
 	[[ "$stderr" == *"/no/such/interpreter"* ]]
 }
 
+# bats test_tags=smoke
 @test "user, groups, working directory, environment, umask, host name and limits are applied" {
 	configure '.process.args = ["sh", "-c", "id -u; id -g; id -G; pwd; echo $GREETING; umask; hostname; ulimit -n"]
 		| .process.user = {"uid": 1000, "gid": 1000, "additionalGids": [10, 20], "umask": 63}
@@ -77,6 +81,7 @@ teardown() {
 	[ "${lines[7]}" = 512 ]
 }
 
+# bats test_tags=smoke
 @test "capabilities, no_new_privs and the seccomp filter are applied" {
 	configure '.process.args = ["sh", "-c", "grep -E \"^(Cap|NoNewPrivs|Seccomp:)\" /proc/self/status; mkdir /tmp/refused; echo status $?"]
 		| .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
@@ -92,7 +97,8 @@ teardown() {
 
 @test "masked paths are empty, read-only paths and a read-only root refuse writes" {
 	configure '.process.args = ["sh", "-c", "wc -c < /proc/kcore 2>/dev/null; echo x > /proc/sys/kernel/domainname; echo x > /file; echo done"]
-		| .root.readonly = true | .linux.maskedPaths = ["/proc/kcore", "/etc"]'
+		| .root.readonly = true | .linux.maskedPaths = ["/proc/kcore", "/etc"]
+		| .mounts += [{"destination": "/made/for/it", "type": "tmpfs", "source": "tmpfs"}]'
 	run duet_run
 	[[ "$output" == *"/proc/sys/kernel/domainname: Read-only file system"* ]]
 	[[ "$output" == *"/file: Read-only file system"* ]]
@@ -100,6 +106,7 @@ teardown() {
 	[ ! -e "$BUNDLE/rootfs/file" ]
 }
 
+# bats test_tags=smoke
 @test "volumes: a bind mount is shared both ways, a read-only one refuses writes" {
 	mkdir -p "$SCRATCH/volume" "$SCRATCH/readonly"
 	echo from-host >"$SCRATCH/volume/in"
@@ -132,6 +139,7 @@ teardown() {
 	cmp "$SCRATCH/random" "$SCRATCH/copy"
 }
 
+# bats test_tags=smoke
 @test "create, state, start, kill and delete" {
 	local id
 	id=$(new_id)
@@ -162,6 +170,7 @@ teardown() {
 	[[ "$output" == *"does not exist"* ]]
 }
 
+# bats test_tags=smoke
 @test "a TERM to run, or to the container's pid, reaches the process" {
 	local id pid
 	id=$(new_id)
@@ -202,6 +211,7 @@ teardown() {
 	[ "$(tr '\n' ' ' <"$SCRATCH/hooks")" = "prestart creating createRuntime creating createContainer creating poststart running poststop stopped " ]
 }
 
+# bats test_tags=smoke
 @test "Ctrl-C at the terminal reaches the process, and the terminal is as it was" {
 	local command
 	configure '.process.args = ["sh", "-c", "trap \"echo caught; exit 9\" INT; stty size; echo ready; while :; do sleep 0.1; done"]

@@ -25,6 +25,7 @@ teardown() {
 	[ "$output" != "$(uname -r)" ]
 }
 
+# bats test_tags=smoke
 @test "two processes never see each other's vector registers" {
 	configure_command /bin/avx_isolation
 	run duet_run
@@ -32,6 +33,7 @@ teardown() {
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=smoke
 @test "a jump to the repair of SYSCALL with forged registers gains nothing" {
 	local address
 	address=$(awk '$3 == "entry_SYSCALL_64" { print $1 }' "$BUILD/guest/vmlinux.map")
@@ -42,6 +44,7 @@ teardown() {
 	[ "$status" -eq 0 ]
 }
 
+# bats test_tags=smoke
 @test "a guest that crashes is an error of its own, never a zero" {
 	configure_command true
 	run --separate-stderr duet_run --vm-kernel "$BUILD/tests/guest/triple_fault"
@@ -49,6 +52,7 @@ teardown() {
 	[[ "$stderr" == *"the guest crashed"* ]]
 }
 
+# bats test_tags=smoke
 @test "KILL of the monitor in the middle of the boot leaves nothing behind" {
 	local id pid
 	id=$(new_id)
@@ -64,6 +68,7 @@ teardown() {
 	duet delete --force "$id"
 }
 
+# bats test_tags=smoke
 @test "a monitor of a container holds no descriptor of the host's file system but the bundle's" {
 	local id pid
 	id=$(new_id)
