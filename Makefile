@@ -32,7 +32,7 @@ COMPILE  = $(CC) -std=gnu17 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(WERROR) -pthread
 LIBRARIES = $(shell pkg-config --libs $(PACKAGES))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps guest demo test unit check-format format lint sanitize bench-start soak install clean help
+.PHONY: all deps guest demo test unit check-format format lint sanitize bench-start bench-start-testbed soak install clean help
 
 all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio ## build the program and the guest's init (not the guest kernel)
 
@@ -115,8 +115,12 @@ sanitize: ## the suite with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitize CFLAGS="-O1 -g -fno-omit-frame-pointer" \
 		LDFLAGS="-fsanitize=address,undefined" CPPFLAGS="$(CPPFLAGS)" SANITIZE=1 sanitize-run
 
-bench-start: all guest ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
+bench-start: all guest test-programs ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
 	@scripts/bench-start.sh $(BUILD)
+
+bench-start-testbed: all guest test-programs ## the same in the testbed, where KVM has hardware support
+	@tests/testbed/shell --with=bench --timeout=900 -- env RUNS=$(or $(RUNS),20) VM_RUNS=$(or $(VM_RUNS),5) \
+		/duet/scripts/bench-start.sh /duet/build
 
 soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
 	@bats tests/soak/runs.bats

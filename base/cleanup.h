@@ -56,21 +56,21 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
-#define take_pointer(location)                                                                                         \
-	({                                                                                                             \
-		__typeof__(location) take_location_ = (location);                                                      \
-		__typeof__(*take_location_) taken_ = *take_location_;                                                  \
-		*take_location_ = NULL;                                                                                \
-		taken_;                                                                                                \
+#define take_pointer(location)                                        \
+	({                                                            \
+		__typeof__(location) take_location_ = (location);     \
+		__typeof__(*take_location_) taken_ = *take_location_; \
+		*take_location_ = NULL;                               \
+		taken_;                                               \
 	})
 
-#define cleanup(function)   __attribute__((cleanup(function)))
-#define cleanup_fd          cleanup(close_fd)
-#define cleanup_free        cleanup(free_pointer)
-#define cleanup_stream      cleanup(close_stream)
-#define cleanup_directory   cleanup(close_directory)
-#define ARRAY_SIZE(array)   (sizeof(array) / sizeof((array)[0]))
-#define printf_like(f, a)   __attribute__((format(printf, f, a)))
-#define warn_unused         __attribute__((warn_unused_result))
+#define cleanup(function) __attribute__((cleanup(function)))
+#define cleanup_fd        cleanup(close_fd)
+#define cleanup_free      cleanup(free_pointer)
+#define cleanup_stream    cleanup(close_stream)
+#define cleanup_directory cleanup(close_directory)
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define printf_like(f, a) __attribute__((format(printf, f, a)))
+#define warn_unused       __attribute__((warn_unused_result))
 
 #endif

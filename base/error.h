@@ -2,9 +2,9 @@
 /*
  * One failure, said once.
  *
- * A function that can fail returns 0 (or a count) or a negative errno, takes a `struct error *` last and fills it with one
- * sentence that says what was being done to what. A caller adds context only where it knows more (error_prefix). The struct is
- * plain data of a fixed size, so that a child can send it to its parent as it is.
+ * A function that can fail returns 0 (or a count) or a negative errno, takes a `struct error *` last and fills it with
+ * one sentence that says what was being done to what. A caller adds context only where it knows more (error_prefix).
+ * The struct is plain data of a fixed size, so that a child can send it to its parent as it is.
  */
 #ifndef DUET_BASE_ERROR_H
 #define DUET_BASE_ERROR_H
@@ -17,8 +17,8 @@ struct error {
 	char message[1000]; /* one line, no full stop, cut when longer */
 };
 
-/* Fills *err with the message and ": " + strerror(code) when code is positive; a negative code is taken as its absolute value
- * and its strerror is not appended (the message says all). Returns the negative errno. err may be NULL. */
+/* Fills *err with the message and ": " + strerror(code) when code is positive; a negative code is taken as its absolute
+ * value and its strerror is not appended (the message says all). Returns the negative errno. err may be NULL. */
 int error_set(struct error *err, int code, const char *format, ...) printf_like(3, 4);
 
 /* The same with the exit status that the command should end with (127, 126, …). */

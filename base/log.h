@@ -2,9 +2,9 @@
 /*
  * Messages to people and engines: `--log FILE`, `--log-format text|json`, `--debug`.
  *
- * The destination is the one piece of process-wide state outside main(): it is set once, before any other thread, and read
- * afterwards. Text lines read `duet: MESSAGE` on stderr; JSON lines carry level, msg and time, as container engines
- * parse them (containerd takes the last line with level "error").
+ * The destination is the one piece of process-wide state outside main(): it is set once, before any other thread, and
+ * read afterwards. Text lines read `duet: MESSAGE` on stderr; JSON lines carry level, msg and time, as container
+ * engines parse them (containerd takes the last line with level "error").
  */
 #ifndef DUET_BASE_LOG_H
 #define DUET_BASE_LOG_H

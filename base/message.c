@@ -40,7 +40,8 @@ int message_send(int socket, uint32_t type, const void *data, size_t length, int
 static void message_take_descriptor(struct msghdr *header, struct message *message)
 {
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
-		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS || part->cmsg_len < CMSG_LEN(sizeof(int)))
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS ||
+			part->cmsg_len < CMSG_LEN(sizeof(int)))
 			continue;
 		close_fd(&message->fd);
 		memcpy(&message->fd, CMSG_DATA(part), sizeof(message->fd));
@@ -116,7 +117,8 @@ int message_listen(int directory, const char *name, struct error *err)
 	if (socket_fd < 0)
 		return error_set(err, errno, "make the control socket");
 	message_address(directory, name, &address);
-	if (fchmod(socket_fd, 0600) < 0 || bind(socket_fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(socket_fd, 16) < 0)
+	if (fchmod(socket_fd, 0600) < 0 || bind(socket_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(socket_fd, 16) < 0)
 		return error_set(err, errno, "listen on the control socket %s", name);
 	return take_fd(&socket_fd);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small typed messages over a SOCK_SEQPACKET unix socket: between the runtime and the process that it is making (one socketpair), and between
- * a later command and a container that listens on its control socket. A message is a type, up to MESSAGE_MAX bytes and at most one descriptor.
+ * Small typed messages over a SOCK_SEQPACKET unix socket: between the runtime and the process that it is making (one
+ * socketpair), and between a later command and a container that listens on its control socket. A message is a type, up
+ * to MESSAGE_MAX bytes and at most one descriptor.
  */
 #ifndef DUET_BASE_MESSAGE_H
 #define DUET_BASE_MESSAGE_H
@@ -19,7 +20,8 @@ struct message {
 	int fd; /* received with it, the receiver's to close; -EBADF: none */
 };
 
-/* fd: sent along (SCM_RIGHTS); -1: none. Returns 0 or a negative errno (-EPIPE: the peer is gone). Never raises SIGPIPE. */
+/* fd: sent along (SCM_RIGHTS); -1: none. Returns 0 or a negative errno (-EPIPE: the peer is gone). Never raises
+ * SIGPIPE. */
 int message_send(int socket, uint32_t type, const void *data, size_t length, int fd);
 
 /* Waits for one message. 0; -EPIPE: the peer has closed; other negative errno. */

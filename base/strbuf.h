@@ -15,7 +15,10 @@ struct strbuf {
 	size_t capacity; /* bytes allocated */
 };
 
-#define STRBUF_INIT { .data = NULL, .length = 0, .capacity = 0 }
+#define STRBUF_INIT                                      \
+	{                                                \
+		.data = NULL, .length = 0, .capacity = 0 \
+	}
 #define cleanup_strbuf cleanup(strbuf_free)
 
 void strbuf_append(struct strbuf *buffer, const void *data, size_t length);

@@ -2,8 +2,9 @@
 /*
  * Plain data to bytes and back: what the runtime sends to the guest's init, and what crosses the control sockets.
  *
- * Little endian, fixed widths; strings and blobs are a u32 length and the bytes. A reader never trusts its input: each get_
- * answers zero or NULL once anything was short or malformed, and wire_reader_ok() says at the end whether all was well.
+ * Little endian, fixed widths; strings and blobs are a u32 length and the bytes. A reader never trusts its input: each
+ * get_ answers zero or NULL once anything was short or malformed, and wire_reader_ok() says at the end whether all was
+ * well.
  */
 #ifndef DUET_BASE_WIRE_H
 #define DUET_BASE_WIRE_H
@@ -24,7 +25,7 @@ void wire_put_u32(struct strbuf *out, uint32_t value);
 void wire_put_u64(struct strbuf *out, uint64_t value);
 void wire_put_i64(struct strbuf *out, int64_t value);
 void wire_put_bytes(struct strbuf *out, const void *data, size_t length);
-void wire_put_string(struct strbuf *out, const char *text);     /* NULL is kept apart from "" */
+void wire_put_string(struct strbuf *out, const char *text);      /* NULL is kept apart from "" */
 void wire_put_strings(struct strbuf *out, char *const *strings); /* NULL-terminated array; NULL counts as empty */
 
 uint8_t wire_get_u8(struct wire_reader *in);
@@ -34,7 +35,8 @@ int64_t wire_get_i64(struct wire_reader *in);
 void *wire_get_bytes(struct wire_reader *in, size_t *length); /* allocated copy; NULL with length 0 on failure */
 char *wire_get_string(struct wire_reader *in);                /* allocated; NULL for NULL and on failure */
 char **wire_get_strings(struct wire_reader *in);              /* allocated, NULL-terminated, never NULL */
-/* A count of elements that each take at least element_bytes on the wire: a count that cannot be there fails the reader. */
+/* A count of elements that each take at least element_bytes on the wire: a count that cannot be there fails the reader.
+ */
 uint32_t wire_get_count(struct wire_reader *in, size_t element_bytes);
 
 /* True when nothing failed and everything was read. */

@@ -4,7 +4,8 @@
 
 static int delete_run(const struct global_options *global, int argc, char **argv, struct error *err)
 {
-	static const struct option table[] = { { "force", no_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+	static const struct option table[] = { { "force", no_argument, NULL, 'f' }, { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
 	bool force = false;
 	int option;
 

@@ -4,7 +4,8 @@
 
 static int kill_run(const struct global_options *global, int argc, char **argv, struct error *err)
 {
-	static const struct option table[] = { { "all", no_argument, NULL, 'a' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+	static const struct option table[] = { { "all", no_argument, NULL, 'a' }, { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
 	bool all = false;
 	int option, signal;
 

@@ -33,7 +33,8 @@ static void list_one_json(const struct container *container, enum oci_status sta
 	(void)fwrite(json.data, 1, json.length, stdout);
 }
 
-/* Returns whether a line was printed. A container that vanishes meanwhile, or was never made completely, is passed over with a debug line. */
+/* Returns whether a line was printed. A container that vanishes meanwhile, or was never made completely, is passed over
+ * with a debug line. */
 static bool list_one(const char *root, const char *id, enum list_format format, bool first)
 {
 	cleanup_container struct container *container = NULL;
@@ -52,8 +53,9 @@ static bool list_one(const char *root, const char *id, enum list_format format, 
 	else if (format == LIST_JSON)
 		list_one_json(container, status, owner, first);
 	else
-		printf("%-24s %-10d %-10s %-10s %-32s %-34s %s\n", id, status == OCI_STATUS_STOPPED ? 0 : (int)container->record.pid,
-			oci_status_name(status), container->record.isolation, container->record.bundle, container->record.created, owner);
+		printf("%-24s %-10d %-10s %-10s %-32s %-34s %s\n", id,
+			status == OCI_STATUS_STOPPED ? 0 : (int)container->record.pid, oci_status_name(status),
+			container->record.isolation, container->record.bundle, container->record.created, owner);
 	return true;
 }
 
@@ -96,7 +98,8 @@ static int list_run(const struct global_options *global, int argc, char **argv, 
 	if (result < 0)
 		return result;
 	if (format == LIST_TABLE)
-		printf("%-24s %-10s %-10s %-10s %-32s %-34s %s\n", "ID", "PID", "STATUS", "ISOLATION", "BUNDLE", "CREATED", "OWNER");
+		printf("%-24s %-10s %-10s %-10s %-32s %-34s %s\n", "ID", "PID", "STATUS", "ISOLATION", "BUNDLE",
+			"CREATED", "OWNER");
 	if (format == LIST_JSON)
 		printf("[");
 	for (char **id = ids; *id; id++)

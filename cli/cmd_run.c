@@ -15,9 +15,9 @@ static int run_run(const struct global_options *global, int argc, char **argv, s
 const struct command command_run = {
 	.name = "run",
 	.arguments = "[OPTIONS] ID",
-	.summary = "Run a bundle, as a container or in a micro-VM; the exit status is the process's own, or 128 + its signal",
-	.options = LAUNCH_OPTIONS_HELP
-	"  -d, --detach               do not wait for the process\n"
-	"      --keep                 do not delete the container at its end\n",
+	.summary = "Run a bundle, as a container or in a micro-VM; the exit status is the process's own, or 128 + its "
+		   "signal",
+	.options = LAUNCH_OPTIONS_HELP "  -d, --detach               do not wait for the process\n"
+				       "      --keep                 do not delete the container at its end\n",
 	.run = run_run,
 };

@@ -12,8 +12,8 @@ static int version_run(const struct global_options *global, int argc, char **arg
 	(void)argc;
 	(void)argv;
 	/* Tools read the first line as "NAME version NUMBER". */
-	printf("duet version %s\nspec: 1.3.0\nisolation: container microvm\nlibseccomp: %u.%u.%u\njansson: %s\n", DUET_VERSION, seccomp->major,
-		seccomp->minor, seccomp->micro, jansson_version_str());
+	printf("duet version %s\nspec: 1.3.0\nisolation: container microvm\nlibseccomp: %u.%u.%u\njansson: %s\n",
+		DUET_VERSION, seccomp->major, seccomp->minor, seccomp->micro, jansson_version_str());
 	return fflush(stdout) == 0 ? 0 : error_set(err, errno, "write the version");
 }
 

@@ -4,8 +4,18 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-	&command_create, &command_delete, &command_features, &command_help, &command_kill, &command_list, &command_run,
-	&command_spec, &command_start, &command_state, &command_version, NULL,
+	&command_create,
+	&command_delete,
+	&command_features,
+	&command_help,
+	&command_kill,
+	&command_list,
+	&command_run,
+	&command_spec,
+	&command_start,
+	&command_state,
+	&command_version,
+	NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -24,8 +34,8 @@ void command_print_usage(const struct command *command, FILE *stream)
 		fprintf(stream, "\n%s", command->options);
 }
 
-int command_next_option(const struct command *command, int argc, char **argv, const char *short_options, const struct option *options,
-	struct error *err)
+int command_next_option(const struct command *command, int argc, char **argv, const char *short_options,
+	const struct option *options, struct error *err)
 {
 	int option;
 
@@ -38,7 +48,8 @@ int command_next_option(const struct command *command, int argc, char **argv, co
 	if (option == ':')
 		return error_set(err, -EINVAL, "%s: option %s needs a value", command->name, argv[optind - 1]);
 	if (option == '?')
-		return error_set(err, -EINVAL, "%s: unknown option %s (see `duet %s --help`)", command->name, argv[optind - 1], command->name);
+		return error_set(err, -EINVAL, "%s: unknown option %s (see `duet %s --help`)", command->name,
+			argv[optind - 1], command->name);
 	return option;
 }
 

@@ -27,17 +27,17 @@ struct command {
 
 extern const struct command *const command_table[]; /* ends with NULL */
 
-extern const struct command command_create, command_delete, command_features, command_help, command_kill, command_list, command_run,
-	command_spec, command_start, command_state, command_version;
+extern const struct command command_create, command_delete, command_features, command_help, command_kill, command_list,
+	command_run, command_spec, command_start, command_state, command_version;
 
 const struct command *command_find(const char *name);
 void command_print_usage(const struct command *command, FILE *stream);
 
-/* getopt_long(3) for a verb: handles --help; returns the next option's value, -1 at the end, or a negative errno below -1 with *err set (unknown option,
- * missing argument). -2 stands for --help having been printed. */
+/* getopt_long(3) for a verb: handles --help; returns the next option's value, -1 at the end, or a negative errno below
+ * -1 with *err set (unknown option, missing argument). -2 stands for --help having been printed. */
 #define COMMAND_HELPED (-2)
-int command_next_option(const struct command *command, int argc, char **argv, const char *short_options, const struct option *options,
-	struct error *err);
+int command_next_option(const struct command *command, int argc, char **argv, const char *short_options,
+	const struct option *options, struct error *err);
 
 /* Exactly `count` arguments must be left after the options, or -EINVAL with the usage in *err. */
 int command_expect_arguments(const struct command *command, int argc, int count, struct error *err);

@@ -4,7 +4,18 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { OPT_ISOLATION = 256, OPT_VM, OPT_VM_KERNEL, OPT_VM_CONSOLE, OPT_CONSOLE, OPT_PID_FILE, OPT_PRESERVE, OPT_NO_PIVOT, OPT_NO_KEYRING, OPT_KEEP };
+enum {
+	OPT_ISOLATION = 256,
+	OPT_VM,
+	OPT_VM_KERNEL,
+	OPT_VM_CONSOLE,
+	OPT_CONSOLE,
+	OPT_PID_FILE,
+	OPT_PRESERVE,
+	OPT_NO_PIVOT,
+	OPT_NO_KEYRING,
+	OPT_KEEP
+};
 
 /* create comes without the last two. */
 static const struct option launch_table[] = {
@@ -92,7 +103,9 @@ int launch_options_parse(const struct command *command, const struct global_opti
 	memcpy(table, launch_table, sizeof(table));
 	if (!run)
 		table[ARRAY_SIZE(table) - 3] = (struct option){ NULL, 0, NULL, 0 };
-	launch->options = (struct launch_options){ .root = global->root, .bundle = ".", .signal_fd = -1, .cgroups_disabled = global->cgroups_disabled };
+	launch->options = (struct launch_options){
+		.root = global->root, .bundle = ".", .signal_fd = -1, .cgroups_disabled = global->cgroups_disabled
+	};
 	while ((option = command_next_option(command, argc, argv, run ? ":b:dh" : ":b:h", table, err)) != -1) {
 		if (option < 0)
 			return option;

@@ -8,7 +8,15 @@
 #include "cli/command.h"
 #include "runtime/container.h"
 
-enum global_option { GLOBAL_ROOT = 256, GLOBAL_LOG, GLOBAL_LOG_FORMAT, GLOBAL_DEBUG, GLOBAL_SYSTEMD, GLOBAL_ROOTLESS, GLOBAL_MANAGER };
+enum global_option {
+	GLOBAL_ROOT = 256,
+	GLOBAL_LOG,
+	GLOBAL_LOG_FORMAT,
+	GLOBAL_DEBUG,
+	GLOBAL_SYSTEMD,
+	GLOBAL_ROOTLESS,
+	GLOBAL_MANAGER
+};
 
 static const struct option global_table[] = {
 	{ "root", required_argument, NULL, GLOBAL_ROOT },
@@ -65,7 +73,8 @@ static int global_option(int option, struct global_options *global, struct log_o
 }
 
 /* 0: go on with the verb at argv[optind]; 1: all done; negative: *err is set. */
-static int global_parse(int argc, char **argv, struct global_options *global, struct log_options *log, struct error *err)
+static int global_parse(
+	int argc, char **argv, struct global_options *global, struct log_options *log, struct error *err)
 {
 	int option;
 
@@ -78,7 +87,8 @@ static int global_parse(int argc, char **argv, struct global_options *global, st
 		if (option == 'h')
 			return command_help.run(global, 0, NULL, err) < 0 ? -EIO : 1;
 		if (option == '?')
-			return error_set(err, -EINVAL, "unknown option %s, or its value is missing (see `duet help`)", argv[optind - 1]);
+			return error_set(err, -EINVAL, "unknown option %s, or its value is missing (see `duet help`)",
+				argv[optind - 1]);
 		result = global_option(option, global, log, err);
 		if (result < 0)
 			return result;
@@ -97,7 +107,8 @@ static int run_command(struct global_options *global, int argc, char **argv, str
 	if (!command)
 		return error_set(err, -EINVAL, "unknown command \"%s\" (see `duet help`)", argv[verb]);
 	if (global->systemd_cgroup && (strcmp(command->name, "create") == 0 || strcmp(command->name, "run") == 0))
-		return error_set(err, -ENOTSUP, "the systemd cgroup manager is not supported by this version: use --cgroup-manager=cgroupfs");
+		return error_set(err, -ENOTSUP,
+			"the systemd cgroup manager is not supported by this version: use --cgroup-manager=cgroupfs");
 	optind = 0;
 	return command->run(global, argc - verb, argv + verb, err);
 }

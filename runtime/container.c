@@ -27,7 +27,8 @@ int container_id_check(const char *id, struct error *err)
 		bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
 
 		if (!letter && !strchr("_+.-", *c))
-			return error_set(err, -EINVAL, "invalid container id \"%s\": only letters, digits and _+.- are allowed", id);
+			return error_set(err, -EINVAL,
+				"invalid container id \"%s\": only letters, digits and _+.- are allowed", id);
 	}
 	return 0;
 }
@@ -54,7 +55,8 @@ static struct container *container_new(const char *root, const char *id)
 	return container;
 }
 
-/* The directory holds sockets and configurations of every container: it has to be the caller's own, and closed to others. */
+/* The directory holds sockets and configurations of every container: it has to be the caller's own, and closed to
+ * others. */
 static int root_open(const char *root, bool make, struct error *err)
 {
 	struct stat status;
@@ -72,7 +74,8 @@ static int root_open(const char *root, bool make, struct error *err)
 	if (fstat(fd, &status) < 0)
 		return error_set(err, errno, "look at the state directory %s", root);
 	if (status.st_uid != geteuid() || (status.st_mode & S_IWOTH))
-		return error_set(err, -EPERM, "the state directory %s belongs to somebody else or can be written by everybody", root);
+		return error_set(err, -EPERM,
+			"the state directory %s belongs to somebody else or can be written by everybody", root);
 	return take_fd(&fd);
 }
 
@@ -112,7 +115,8 @@ static int container_find(const char *root, const char *id, struct container **r
 	container = container_new(root, id);
 	container->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (container->root_fd >= 0)
-		container->directory_fd = openat(container->root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		container->directory_fd =
+			openat(container->root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (container->directory_fd < 0) {
 		if (errno == ENOENT)
 			return error_set(err, -ENOENT, "container \"%s\" does not exist", id);
@@ -148,7 +152,10 @@ int container_open(const char *root, const char *id, bool *damaged, struct conta
 		return result;
 	result = record_load(container, err);
 	if (result < 0 && !(damaged && (result == -ENOENT || result == -EBADMSG)))
-		return result == -ENOENT ? error_set(err, -EBADMSG, "container \"%s\" was never created completely: delete it with --force", id) : result;
+		return result == -ENOENT
+			       ? error_set(err, -EBADMSG,
+					 "container \"%s\" was never created completely: delete it with --force", id)
+			       : result;
 	if (damaged)
 		*damaged = result < 0;
 	*ret = take_pointer(&container);
@@ -253,7 +260,8 @@ enum oci_status container_status(const struct container *container)
 		return OCI_STATUS_CREATING;
 	if (container->record.started)
 		return OCI_STATUS_RUNNING;
-	/* `start` may have been killed before it could note its success: a container that no longer listens has started. */
+	/* `start` may have been killed before it could note its success: a container that no longer listens has
+	 * started. */
 	if (strcmp(container->record.isolation, "container") != 0)
 		return OCI_STATUS_CREATED;
 	control = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);

@@ -8,8 +8,8 @@
  *   control.sock  listens while the container waits for `start`; in a micro-VM for as long as its monitor lives
  *   jail/         mount point of a micro-VM monitor's root (empty on the host)
  *
- * The lock is flock(2) on the directory itself. Any command may be killed at any instruction: a directory without a readable record is a
- * container that was never created, and `delete --force` removes it.
+ * The lock is flock(2) on the directory itself. Any command may be killed at any instruction: a directory without a
+ * readable record is a container that was never created, and `delete --force` removes it.
  */
 #ifndef DUET_RUNTIME_CONTAINER_H
 #define DUET_RUNTIME_CONTAINER_H
@@ -28,16 +28,16 @@
 
 struct container_record {
 	char *oci_version;
-	char *bundle;    /* absolute path */
-	char *rootfs;    /* absolute path */
-	char *isolation; /* name in isolation_table */
-	pid_t pid;       /* the container's first process, or the monitor; 0: none yet */
+	char *bundle;             /* absolute path */
+	char *rootfs;             /* absolute path */
+	char *isolation;          /* name in isolation_table */
+	pid_t pid;                /* the container's first process, or the monitor; 0: none yet */
 	uint64_t pid_start_ticks; /* field 22 of /proc/PID/stat: tells a reused pid apart */
-	bool prepared;   /* it was created completely */
-	bool started;    /* `start` was seen to succeed */
-	char *created;   /* RFC 3339, UTC */
+	bool prepared;            /* it was created completely */
+	bool started;             /* `start` was seen to succeed */
+	char *created;            /* RFC 3339, UTC */
 	uid_t owner;
-	char *cgroup;    /* in the form of cgroup_save(); NULL: none was made yet */
+	char *cgroup; /* in the form of cgroup_save(); NULL: none was made yet */
 	struct key_value *annotations;
 	size_t annotation_count;
 };
@@ -59,8 +59,8 @@ char *container_default_root(void);
 /* Makes ROOT/ID, locked, with nothing in it. -EEXIST: there is such a container. */
 int container_make(const char *root, const char *id, struct container **container, struct error *err);
 
-/* Opens and locks an existing one and reads its record; a damaged or missing record is an error (-EBADMSG) unless `damaged` is given, which is
- * then set. -ENOENT: container "ID" does not exist. */
+/* Opens and locks an existing one and reads its record; a damaged or missing record is an error (-EBADMSG) unless
+ * `damaged` is given, which is then set. -ENOENT: container "ID" does not exist. */
 int container_open(const char *root, const char *id, bool *damaged, struct container **container, struct error *err);
 
 /* Reads it without the lock, for a look: a container that is being made is no reason to wait. */

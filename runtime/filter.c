@@ -19,14 +19,18 @@ int filter_compile(struct launch *launch, struct error *err)
 	if (!launch->spec->seccomp)
 		return 0;
 	if (mkdirat(launch->container->root_fd, FILTER_CACHE_DIRECTORY, 0700) == 0 || errno == EEXIST)
-		cache = openat(launch->container->root_fd, FILTER_CACHE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+		cache = openat(launch->container->root_fd, FILTER_CACHE_DIRECTORY,
+			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	result = seccomp_compile_cached(cache, launch->spec->seccomp, &program, NULL, err);
 	if (result < 0)
 		return result;
 	if (program.notify) {
 		seccomp_program_free(&program);
-		return error_set(err, -ENOTSUP, "config.json: linux.seccomp: SCMP_ACT_NOTIFY is not supported by this version");
+		return error_set(
+			err, -ENOTSUP, "config.json: linux.seccomp: SCMP_ACT_NOTIFY is not supported by this version");
 	}
-	*seccomp = (struct process_seccomp){ .filter = program.filter, .filter_count = program.count, .flags = program.flags };
+	*seccomp = (struct process_seccomp){
+		.filter = program.filter, .filter_count = program.count, .flags = program.flags
+	};
 	return 0;
 }

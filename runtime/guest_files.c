@@ -38,7 +38,8 @@ int guest_file_open(const char *named, const char *file, char **name, struct err
 	if (fd < 0 && named)
 		return error_set(err, errno, "open the guest's %s", path);
 	if (fd < 0)
-		return error_set(err, errno, "open the guest's %s (`make guest` builds it, `make install` puts it there)", path);
+		return error_set(
+			err, errno, "open the guest's %s (`make guest` builds it, `make install` puts it there)", path);
 	*name = take_pointer(&path);
 	return fd;
 }
@@ -57,7 +58,8 @@ int guest_open_kvm(struct error *err)
 	case ENODEV:
 	case ENXIO:
 		return error_set(err, errno,
-			"open /dev/kvm (load kvm_intel or kvm_amd, enable virtualization in the firmware, or nested virtualization on the machine below)");
+			"open /dev/kvm (load kvm_intel or kvm_amd, enable virtualization in the firmware, or nested "
+			"virtualization on the machine below)");
 	default:
 		return error_set(err, errno, "open /dev/kvm");
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where the guest's kernel and init are: the file that the caller named, else `guest/` beside the program (a build tree), else
- * PREFIX/lib/duet (an installation).
+ * Where the guest's kernel and init are: the file that the caller named, else `guest/` beside the program (a build
+ * tree), else PREFIX/lib/duet (an installation).
  */
 #ifndef DUET_RUNTIME_GUEST_FILES_H
 #define DUET_RUNTIME_GUEST_FILES_H

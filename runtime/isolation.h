@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one interface that both walls implement: a container on the host's kernel, a micro-VM with a kernel of its own. Everything
- * else in runtime/ (state, locks, cgroups, hooks, terminals, exit statuses) is the same for both.
+ * The one interface that both walls implement: a container on the host's kernel, a micro-VM with a kernel of its own.
+ * Everything else in runtime/ (state, locks, cgroups, hooks, terminals, exit statuses) is the same for both.
  */
 #ifndef DUET_RUNTIME_ISOLATION_H
 #define DUET_RUNTIME_ISOLATION_H
@@ -10,11 +10,11 @@
 
 struct isolation {
 	const char *name;
-	/* In the runtime, before anything is made: refuses by name what cannot mean the same behind this wall, opens what the child will need from the
-	 * host (/dev/kvm, the kernel), and adjusts the plans. */
+	/* In the runtime, before anything is made: refuses by name what cannot mean the same behind this wall, opens
+	 * what the child will need from the host (/dev/kvm, the kernel), and adjusts the plans. */
 	int (*prepare)(struct launch *launch, struct error *err);
-	/* In the child, inside its namespaces and cgroups: builds the root, talks to the runtime by launch_… and in the end is the container's first
-	 * process or the monitor. Returns only on failure. */
+	/* In the child, inside its namespaces and cgroups: builds the root, talks to the runtime by launch_… and in the
+	 * end is the container's first process or the monitor. Returns only on failure. */
 	int (*child)(struct launch *launch, struct error *err);
 	/* Closes what prepare opened. */
 	void (*release)(struct launch *launch);

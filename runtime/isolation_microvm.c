@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The second wall: the same bundle in a KVM micro-VM. The monitor runs in a jail that is built as a container's root is: a tree with the bundle's
- * root file system and volumes and nothing else. The guest sees that tree over virtio-fs and builds the container from it.
+ * The second wall: the same bundle in a KVM micro-VM. The monitor runs in a jail that is built as a container's root
+ * is: a tree with the bundle's root file system and volumes and nothing else. The guest sees that tree over virtio-fs
+ * and builds the container from it.
  */
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -48,7 +49,8 @@ static int microvm_make_jail_directory(struct launch *launch, struct error *err)
 {
 	int directory = launch->container->directory_fd;
 
-	if (mkdirat(directory, CONTAINER_JAIL_FILE, 0700) < 0 || mkdirat(directory, CONTAINER_JAIL_FILE "/rootfs", 0700) < 0 ||
+	if (mkdirat(directory, CONTAINER_JAIL_FILE, 0700) < 0 ||
+		mkdirat(directory, CONTAINER_JAIL_FILE "/rootfs", 0700) < 0 ||
 		mkdirat(directory, CONTAINER_JAIL_FILE "/binds", 0700) < 0)
 		return error_set(err, errno, "make the monitor's root in %s", launch->container->path);
 	return 0;
@@ -122,14 +124,15 @@ static bool covered(const struct rootfs_plan *guest, uint32_t number)
 		const char *earlier = guest->mounts[i].destination;
 		size_t length = strlen(earlier);
 
-		if (strncmp(destination, earlier, length) == 0 && (destination[length] == '/' || destination[length] == '\0'))
+		if (strncmp(destination, earlier, length) == 0 &&
+			(destination[length] == '/' || destination[length] == '\0'))
 			return true;
 	}
 	return false;
 }
 
-/* The guest cannot make the mount points that a read-only root lacks, since it is read-only on this side: they are made here, as they are for a
- * container. */
+/* The guest cannot make the mount points that a read-only root lacks, since it is read-only on this side: they are made
+ * here, as they are for a container. */
 static int microvm_make_mount_points(const struct launch *launch, struct error *err)
 {
 	const struct rootfs_plan *guest = &launch->vm.guest.rootfs;
@@ -178,7 +181,12 @@ static void microvm_close(struct launch *launch)
 static void microvm_close_inherited(const struct launch *launch)
 {
 	int keep[] = {
-		launch->socket, launch->listener_fd, launch->vm.kvm_fd, launch->vm.kernel_fd, launch->vm.initrd_fd, log_descriptor(),
+		launch->socket,
+		launch->listener_fd,
+		launch->vm.kvm_fd,
+		launch->vm.kernel_fd,
+		launch->vm.initrd_fd,
+		log_descriptor(),
 	};
 
 	close_all_but(keep, ARRAY_SIZE(keep));

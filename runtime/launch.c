@@ -46,7 +46,8 @@ static int launch_choose_isolation(struct launch *launch, struct error *err)
 		name = launch->spec->vm ? "microvm" : isolation_table[0]->name;
 	launch->isolation = isolation_find(name);
 	if (!launch->isolation)
-		return error_set(err, -EINVAL, "unknown isolation \"%s\": \"container\" and \"microvm\" are there", name);
+		return error_set(
+			err, -EINVAL, "unknown isolation \"%s\": \"container\" and \"microvm\" are there", name);
 	return 0;
 }
 
@@ -114,7 +115,8 @@ static int launch_keep_config(struct launch *launch, struct error *err)
 	int result = bundle_fd < 0 ? -errno : file_read(bundle_fd, CONTAINER_CONFIG_FILE, 16U << 20, &config);
 
 	if (result >= 0)
-		result = file_replace(launch->container->directory_fd, CONTAINER_CONFIG_FILE, config.data, config.length, 0600);
+		result = file_replace(
+			launch->container->directory_fd, CONTAINER_CONFIG_FILE, config.data, config.length, 0600);
 	if (result < 0)
 		return error_set(err, -result, "keep a copy of config.json in %s", launch->container->path);
 	return 0;
@@ -155,7 +157,8 @@ static int launch_make_cgroup(struct launch *launch, struct error *err)
 	return result < 0 ? result : launch_record_cgroup(launch, err);
 }
 
-/* A process enters new pid and time namespaces, or joins existing ones, only as a child: the runtime goes there for the moment of the clone. */
+/* A process enters new pid and time namespaces, or joins existing ones, only as a child: the runtime goes there for the
+ * moment of the clone. */
 static int launch_enter_for_children(struct launch *launch, int own[2], struct error *err)
 {
 	const struct namespaces_plan *plan = &launch->plan.namespaces;
@@ -189,7 +192,8 @@ static void launch_return_from_children(int own[2])
 
 static int launch_clone(struct launch *launch, struct error *err)
 {
-	/* cgroup: after the v1 groups were joined, or its root would be the runtime's own group. User namespaces that are joined: see launch_child.c. */
+	/* cgroup: after the v1 groups were joined, or its root would be the runtime's own group. User namespaces that
+	 * are joined: see launch_child.c. */
 	uint64_t later = CLONE_NEWCGROUP | CLONE_NEWTIME;
 	bool joins_user = launch->namespace_fds[NAMESPACE_USER] >= 0;
 	struct clone_args arguments = { .exit_signal = SIGCHLD };
@@ -226,18 +230,22 @@ static int launch_clone(struct launch *launch, struct error *err)
 	return 0;
 }
 
-/* Booting a guest takes its time: a person who presses Ctrl-C meanwhile is heard. Other signals find no process yet and go. */
+/* Booting a guest takes its time: a person who presses Ctrl-C meanwhile is heard. Other signals find no process yet and
+ * go. */
 static int launch_listen(struct launch *launch, struct error *err)
 {
-	struct pollfd sources[] = { { .fd = launch->socket, .events = POLLIN }, { .fd = launch->options->signal_fd, .events = POLLIN } };
+	struct pollfd sources[] = { { .fd = launch->socket, .events = POLLIN },
+		{ .fd = launch->options->signal_fd, .events = POLLIN } };
 	struct signalfd_siginfo info;
 
 	for (;;) {
 		if (poll(sources, ARRAY_SIZE(sources), -1) < 0 && errno != EINTR)
 			return error_set(err, errno, "wait for the container's process");
 		if (sources[1].revents && read(sources[1].fd, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
-			(info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP || info.ssi_signo == SIGQUIT))
-			return error_set_exit(err, 128 + (int)info.ssi_signo, -EINTR, "interrupted by SIG%s before the container was made",
+			(info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP ||
+				info.ssi_signo == SIGQUIT))
+			return error_set_exit(err, 128 + (int)info.ssi_signo, -EINTR,
+				"interrupted by SIG%s before the container was made",
 				sigabbrev_np((int)info.ssi_signo));
 		if (sources[0].revents)
 			return 0;
@@ -257,8 +265,9 @@ static int launch_explain_death(struct launch *launch, struct error *err)
 	if (!WIFSIGNALED(status))
 		return error_set(err, -EIO, "the container's process ended while it was being set up");
 	launch->killed_at_birth = WTERMSIG(status) == SIGKILL && !launch->heard;
-	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s", WTERMSIG(status),
-		strsignal(WTERMSIG(status)), WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
+	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s",
+		WTERMSIG(status), strsignal(WTERMSIG(status)),
+		WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
 }
 
 /* What the child says next; FAILED becomes the error. */
@@ -347,7 +356,8 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 			launch->container->record.prepared = true;
 			return 0;
 		default:
-			result = error_set(err, -EPROTO, "the container's process said something unknown (%u)", message->type);
+			result = error_set(
+				err, -EPROTO, "the container's process said something unknown (%u)", message->type);
 		}
 		close_fd(&message->fd);
 		if (result < 0)
@@ -390,8 +400,8 @@ static int launch_child_up(struct launch *launch, struct error *err)
 }
 
 /*
- * Kernels up to 6.18 at least kill a CLONE_INTO_CGROUP child at its birth when cgroup.kill was used on one of the two groups before. It then
- * enters its group by itself.
+ * Kernels up to 6.18 at least kill a CLONE_INTO_CGROUP child at its birth when cgroup.kill was used on one of the two
+ * groups before. It then enters its group by itself.
  */
 static int launch_again(struct launch *launch, struct error *err)
 {
@@ -501,7 +511,8 @@ int launch_start(struct launch *launch, struct error *err)
 		message_to_error(message, err);
 		return err->code ? -err->code : -EIO;
 	}
-	/* A closed socket is a container's execve(2); that it may also be its death will be seen by who waits for it. */
+	/* A closed socket is a container's execve(2); that it may also be its death will be seen by who waits for it.
+	 */
 	if (result < 0 && result != -EPIPE)
 		return error_set(err, -result, "hear from the container's process");
 	return launch_poststart(launch, err);
@@ -520,7 +531,9 @@ int launch_accept(struct launch *launch, struct error *err)
 	if (result < 0)
 		return result;
 	close_fd(&message->fd);
-	return message->type == LAUNCH_DONE ? 0 : error_set(err, -EPROTO, "the container's process said something unexpected");
+	return message->type == LAUNCH_DONE
+		       ? 0
+		       : error_set(err, -EPROTO, "the container's process said something unexpected");
 }
 
 void launch_abort(struct launch *launch)

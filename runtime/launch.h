@@ -27,18 +27,18 @@
 #include "runtime/container.h"
 
 enum launch_message {
-	LAUNCH_PID = 1,    /* i32: the process behind a joined user namespace, made by the child with CLONE_PARENT */
+	LAUNCH_PID = 1, /* i32: the process behind a joined user namespace, made by the child with CLONE_PARENT */
 	LAUNCH_GO,
 	LAUNCH_MOUNTED,
 	LAUNCH_HOOKS_DONE,
-	LAUNCH_TERMINAL,   /* with the pty's master */
+	LAUNCH_TERMINAL, /* with the pty's master */
 	LAUNCH_PREPARED,
-	LAUNCH_ACCEPTED,   /* answered by DONE: from then on the child lives on its own */
-	LAUNCH_START,      /* also over the control socket */
+	LAUNCH_ACCEPTED, /* answered by DONE: from then on the child lives on its own */
+	LAUNCH_START,    /* also over the control socket */
 	LAUNCH_STARTED,
-	LAUNCH_SIGNAL,     /* control socket: u32 signal, u32 all */
-	LAUNCH_DONE,       /* answer: it was done */
-	LAUNCH_FAILED,     /* struct error */
+	LAUNCH_SIGNAL, /* control socket: u32 signal, u32 all */
+	LAUNCH_DONE,   /* answer: it was done */
+	LAUNCH_FAILED, /* struct error */
 };
 
 struct isolation;
@@ -48,7 +48,7 @@ struct isolation;
 
 /* What the caller wants; strings stay the caller's. */
 struct launch_options {
-	const char *root;      /* state root */
+	const char *root; /* state root */
 	const char *id;
 	const char *bundle;
 	const char *isolation; /* NULL: from the bundle, else the default */
@@ -56,7 +56,7 @@ struct launch_options {
 	const char *guest_kernel; /* NULL: duet's own */
 	bool vm_console;          /* the guest kernel's messages to standard error */
 	bool no_pivot, no_new_keyring;
-	bool foreground;       /* `run` without --detach: START comes over the launch's own socket and the caller waits */
+	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
 	bool cgroups_disabled;
 	uint32_t preserve_fds;
 	int signal_fd; /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */
@@ -85,12 +85,12 @@ struct launch {
 	int socket;      /* this side's end of the pair */
 	int listener_fd; /* control socket; -EBADF where there is none */
 	int namespace_fds[NAMESPACE_KINDS];
-	pid_t pid;       /* of the child, in the runtime */
+	pid_t pid; /* of the child, in the runtime */
 	int pidfd;
 	bool pid_file_written;
 	bool heard;           /* the child has said something */
 	bool killed_at_birth; /* it was killed before that */
-	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
+	int terminal_fd;      /* the pty's master, in the runtime; -EBADF: no terminal */
 };
 
 /* ---- the runtime's side ---- */
@@ -111,7 +111,8 @@ void launch_free(struct launch **launch);
 /* MOUNTED, then waits for the runtime's hooks, then runs the createContainer hooks. */
 int launch_child_mounted(struct launch *launch, struct error *err);
 int launch_child_terminal(struct launch *launch, int master, struct error *err);
-/* PREPARED, and waits until the runtime has recorded the container. Returns 1 when START came with it, 0 when it will come over the control socket. */
+/* PREPARED, and waits until the runtime has recorded the container. Returns 1 when START came with it, 0 when it will
+ * come over the control socket. */
 int launch_child_prepared(struct launch *launch, struct error *err);
 /* Waits for START on the control socket and returns the connection to answer on. */
 int launch_child_wait_start(struct launch *launch, struct error *err);

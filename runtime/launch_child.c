@@ -116,7 +116,8 @@ static int child_become_root(const struct launch *launch, struct error *err)
 
 	if (!(plan->unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0)
 		return 0;
-	/* EPERM: setgroups is denied in a namespace whose maps an unprivileged user wrote; the groups stay what they are. */
+	/* EPERM: setgroups is denied in a namespace whose maps an unprivileged user wrote; the groups stay what they
+	 * are. */
 	if (setgroups(0, NULL) < 0 && errno != EPERM)
 		return error_set(err, errno, "clear the groups in the user namespace");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
@@ -127,7 +128,8 @@ static int child_become_root(const struct launch *launch, struct error *err)
 	return 0;
 }
 
-/* Nothing of the host's file system stays open behind the wall: a monitor does not execve(2), so close-on-exec is not enough. */
+/* Nothing of the host's file system stays open behind the wall: a monitor does not execve(2), so close-on-exec is not
+ * enough. */
 static void child_close_host(struct launch *launch)
 {
 	cgroup_join_close(&launch->join);
@@ -160,8 +162,8 @@ static int child_enter(struct launch *launch, struct error *err)
 }
 
 /*
- * New namespaces have to belong to the joined user namespace, and the runtime itself must not go there (it would lose the host's files): a
- * second clone, from inside, with the runtime as the parent of both.
+ * New namespaces have to belong to the joined user namespace, and the runtime itself must not go there (it would lose
+ * the host's files): a second clone, from inside, with the runtime as the parent of both.
  */
 static int child_behind_user_namespace(struct launch *launch, struct error *err)
 {
@@ -195,7 +197,8 @@ static int child_main(struct launch *launch, struct error *err)
 			return result;
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
-	/* Away from the caller's terminal: its Ctrl-C is for the runtime, which forwards it once, and TIOCSTI has nothing to push into. */
+	/* Away from the caller's terminal: its Ctrl-C is for the runtime, which forwards it once, and TIOCSTI has
+	 * nothing to push into. */
 	if (setsid() < 0)
 		return error_set(err, errno, "begin a session");
 	result = child_expect(launch, LAUNCH_GO, err);

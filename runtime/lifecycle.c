@@ -27,7 +27,8 @@ int lifecycle_create(const struct launch_options *options, struct error *err)
 	return result;
 }
 
-/* The configuration that was kept when the container was created; NULL when it is damaged, which must not stand in the way of deleting. */
+/* The configuration that was kept when the container was created; NULL when it is damaged, which must not stand in the
+ * way of deleting. */
 static struct oci_spec *kept_spec(const struct container *container)
 {
 	struct oci_spec *spec = NULL;
@@ -72,7 +73,8 @@ int lifecycle_start(const char *root, const char *id, struct error *err)
 		return result;
 	status = container_status(container);
 	if (status != OCI_STATUS_CREATED)
-		return error_set(err, -EINVAL, "cannot start container \"%s\": it is %s, not created", id, oci_status_name(status));
+		return error_set(err, -EINVAL, "cannot start container \"%s\": it is %s, not created", id,
+			oci_status_name(status));
 	result = start_ask(container, err);
 	if (result < 0)
 		return result;
@@ -98,7 +100,8 @@ int lifecycle_kill(const char *root, const char *id, int signal, bool all, struc
 		return result;
 	isolation = isolation_find(container->record.isolation);
 	if (!isolation)
-		return error_set(err, -EBADMSG, "container \"%s\" has the unknown isolation \"%s\"", id, container->record.isolation);
+		return error_set(err, -EBADMSG, "container \"%s\" has the unknown isolation \"%s\"", id,
+			container->record.isolation);
 	status = container_status(container);
 	/* Engines kill every process of a container that has ended, to be sure. */
 	if (status == OCI_STATUS_STOPPED && all)
@@ -155,8 +158,8 @@ static int kill_and_wait(struct container *container, struct error *err)
 		ready = poll(&ended, 1, KILL_WAIT_MS);
 	} while (ready < 0 && errno == EINTR);
 	if (ready == 0)
-		return error_set(err, -ETIMEDOUT, "container \"%s\": process %d did not end within %d s of SIGKILL", container->id,
-			(int)container->record.pid, KILL_WAIT_MS / 1000);
+		return error_set(err, -ETIMEDOUT, "container \"%s\": process %d did not end within %d s of SIGKILL",
+			container->id, (int)container->record.pid, KILL_WAIT_MS / 1000);
 	return 0;
 }
 
@@ -175,7 +178,8 @@ int lifecycle_delete(const char *root, const char *id, bool force, struct error 
 		return container_remove(container, err);
 	status = container_status(container);
 	if (status != OCI_STATUS_STOPPED && !force && !(status == OCI_STATUS_CREATING))
-		return error_set(err, -EBUSY, "cannot delete container \"%s\" that is not stopped: it is %s", id, oci_status_name(status));
+		return error_set(err, -EBUSY, "cannot delete container \"%s\" that is not stopped: it is %s", id,
+			oci_status_name(status));
 	result = kill_and_wait(container, err);
 	if (result < 0)
 		return result;

@@ -10,8 +10,9 @@
 /* create: returns once the container waits for `start`. */
 int lifecycle_create(const struct launch_options *options, struct error *err);
 
-/* run: create, start and, in the foreground, wait: signals are forwarded, the terminal is joined, everything is deleted at the end. The result is
- * the exit status for the command (the process's own, or 128 + its signal), or a negative errno. keep: the container is not deleted. */
+/* run: create, start and, in the foreground, wait: signals are forwarded, the terminal is joined, everything is deleted
+ * at the end. The result is the exit status for the command (the process's own, or 128 + its signal), or a negative
+ * errno. keep: the container is not deleted. */
 int lifecycle_run(struct launch_options *options, bool keep, struct error *err);
 
 int lifecycle_start(const char *root, const char *id, struct error *err);

@@ -9,37 +9,50 @@
 #include "microvm/guest_protocol.h"
 #include "microvm/vm.h"
 
-#define MEBIBYTE            (1ULL << 20)
-#define MEMORY_DEFAULT      (256 * MEBIBYTE)
+#define MEBIBYTE       (1ULL << 20)
+#define MEMORY_DEFAULT (256 * MEBIBYTE)
 /* The monitor itself, KVM's page tables, the descriptors and inodes of the share; measured well below. */
-#define MEMORY_OVERHEAD     (24 * MEBIBYTE)
+#define MEMORY_OVERHEAD (24 * MEBIBYTE)
 
 /* Device numbers that every Linux has without hardware behind them: the guest's own kernel serves them. */
 static const struct {
 	char type;
 	uint32_t major, minor;
 } guest_devices[] = {
-	{ 'c', 1, 3 }, { 'c', 1, 5 }, { 'c', 1, 7 }, { 'c', 1, 8 }, { 'c', 1, 9 }, { 'c', 1, 11 }, { 'c', 5, 0 },
-	{ 'c', 5, 1 }, { 'c', 5, 2 }, { 'c', 10, 229 }, { 'c', 10, 200 },
+	{ 'c', 1, 3 },
+	{ 'c', 1, 5 },
+	{ 'c', 1, 7 },
+	{ 'c', 1, 8 },
+	{ 'c', 1, 9 },
+	{ 'c', 1, 11 },
+	{ 'c', 5, 0 },
+	{ 'c', 5, 1 },
+	{ 'c', 5, 2 },
+	{ 'c', 10, 229 },
+	{ 'c', 10, 200 },
 };
 
 static int refuse_namespaces(const struct oci_spec *spec, struct error *err)
 {
 	bool own[NAMESPACE_KINDS] = { false };
-	static const enum namespace_kind needed[] = { NAMESPACE_PID, NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_NETWORK, NAMESPACE_MOUNT };
+	static const enum namespace_kind needed[] = { NAMESPACE_PID, NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_NETWORK,
+		NAMESPACE_MOUNT };
 
 	for (size_t i = 0; i < spec->namespace_count; i++) {
 		const struct oci_namespace *namespace = &spec->namespaces[i];
 
 		own[namespace->kind] = true;
 		if (namespace->path && namespace->kind != NAMESPACE_NETWORK)
-			return error_set(err, -EINVAL, "config.json: linux.namespaces[%zu].path: a micro-VM cannot join the host's %s namespace", i,
-				namespace_table[namespace->kind].name);
+			return error_set(err, -EINVAL,
+				"config.json: linux.namespaces[%zu].path: a micro-VM cannot join the host's %s "
+				"namespace",
+				i, namespace_table[namespace->kind].name);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
 		if (!own[needed[i]])
 			return error_set(err, -EINVAL,
-				"config.json: linux.namespaces: a micro-VM cannot share the host's %s namespace (add an entry of that type)",
+				"config.json: linux.namespaces: a micro-VM cannot share the host's %s namespace (add "
+				"an entry of that type)",
 				namespace_table[needed[i]].name);
 	}
 	return 0;
@@ -55,8 +68,10 @@ static int refuse_devices(const struct rootfs_plan *plan, struct error *err)
 			known = device->type == guest_devices[j].type && device->major == guest_devices[j].major &&
 				device->minor == guest_devices[j].minor;
 		if (!known)
-			return error_set(err, -EINVAL, "config.json: linux.devices[%u]: a micro-VM cannot have the host's device %s (%c %u:%u)", i,
-				device->path, device->type, device->major, device->minor);
+			return error_set(err, -EINVAL,
+				"config.json: linux.devices[%u]: a micro-VM cannot have the host's device %s (%c "
+				"%u:%u)",
+				i, device->path, device->type, device->major, device->minor);
 	}
 	return 0;
 }
@@ -71,17 +86,22 @@ static int refuse(const struct launch *launch, struct error *err)
 	if (result < 0)
 		return result;
 	if (spec->network_device_count)
-		return error_set(err, -EINVAL, "config.json: linux.netDevices: a micro-VM cannot take the host's interfaces");
+		return error_set(
+			err, -EINVAL, "config.json: linux.netDevices: a micro-VM cannot take the host's interfaces");
 	if (launch->options->preserve_fds)
 		return error_set(err, -EINVAL, "--preserve-fds: a micro-VM cannot inherit the host's descriptors");
 	for (size_t i = 0; spec->seccomp && i < spec->seccomp->rule_count; i++) {
 		if (spec->seccomp->rules[i].action == OCI_SECCOMP_NOTIFY)
-			return error_set(err, -EINVAL, "config.json: linux.seccomp.syscalls[%zu].action: a micro-VM cannot notify a listener on the host", i);
+			return error_set(err, -EINVAL,
+				"config.json: linux.seccomp.syscalls[%zu].action: a micro-VM cannot notify a listener "
+				"on the host",
+				i);
 	}
 	if (spec->vm && spec->vm->image_path)
 		return error_set(err, -ENOTSUP, "config.json: vm.image is not supported by this version");
 	if (spec->vm && spec->vm->hypervisor_path)
-		return error_set(err, -ENOTSUP, "config.json: vm.hypervisor.path: duet is the hypervisor itself, another one cannot be named");
+		return error_set(err, -ENOTSUP,
+			"config.json: vm.hypervisor.path: duet is the hypervisor itself, another one cannot be named");
 	return 0;
 }
 
@@ -154,8 +174,10 @@ int microvm_memory_size(int64_t limit_bytes, uint64_t *memory_bytes, struct erro
 		return 0;
 	}
 	if ((uint64_t)limit_bytes < VM_MEMORY_MIN_BYTES + MEMORY_OVERHEAD)
-		return error_set(err, -EINVAL, "a memory limit of %lld bytes is too little for a micro-VM: it needs %llu MiB at least",
-			(long long)limit_bytes, (unsigned long long)((VM_MEMORY_MIN_BYTES + MEMORY_OVERHEAD) / MEBIBYTE));
+		return error_set(err, -EINVAL,
+			"a memory limit of %lld bytes is too little for a micro-VM: it needs %llu MiB at least",
+			(long long)limit_bytes,
+			(unsigned long long)((VM_MEMORY_MIN_BYTES + MEMORY_OVERHEAD) / MEBIBYTE));
 	room = (uint64_t)limit_bytes - MEMORY_OVERHEAD;
 	while (size * 2 <= room)
 		size *= 2;
@@ -187,7 +209,8 @@ static unsigned plan_vcpus(const struct oci_spec *spec)
 	if (spec->vm && spec->vm->vcpus.set) {
 		count = spec->vm->vcpus.value;
 	} else if (resources && resources->cpu.quota.set && resources->cpu.quota.value > 0) {
-		uint64_t period = resources->cpu.period.set && resources->cpu.period.value ? resources->cpu.period.value : 100000;
+		uint64_t period =
+			resources->cpu.period.set && resources->cpu.period.value ? resources->cpu.period.value : 100000;
 
 		count = ((uint64_t)resources->cpu.quota.value + period - 1) / period;
 	} else if (resources && resources->cpu.cpus) {
@@ -210,8 +233,10 @@ static int plan_machine(struct launch *launch, struct error *err)
 		return error_prefix(err, "config.json: linux.resources.memory.limit");
 	if (spec->vm && spec->vm->memory_bytes.set) {
 		if (spec->vm->memory_bytes.value < VM_MEMORY_MIN_BYTES)
-			return error_set(err, -EINVAL, "config.json: vm.hwConfig.memory: %llu bytes are too little, the guest needs %llu MiB",
-				(unsigned long long)spec->vm->memory_bytes.value, (unsigned long long)(VM_MEMORY_MIN_BYTES / MEBIBYTE));
+			return error_set(err, -EINVAL,
+				"config.json: vm.hwConfig.memory: %llu bytes are too little, the guest needs %llu MiB",
+				(unsigned long long)spec->vm->memory_bytes.value,
+				(unsigned long long)(VM_MEMORY_MIN_BYTES / MEBIBYTE));
 		vm->memory_bytes = spec->vm->memory_bytes.value & ~(MEBIBYTE - 1);
 	}
 	if (spec->vm && spec->vm->vcpus.set && (spec->vm->vcpus.value < 1 || spec->vm->vcpus.value > VM_VCPUS_MAX))
@@ -257,7 +282,7 @@ int microvm_plan(struct launch *launch, struct error *err)
 	*guest = launch->plan;
 	launch->plan = (struct container_plan){ 0 };
 	launch->plan.namespaces.unshare = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
-		(guest->namespaces.unshare & CLONE_NEWNET);
+					  (guest->namespaces.unshare & CLONE_NEWNET);
 	launch->plan.namespaces.join[NAMESPACE_NETWORK] = take_pointer(&guest->namespaces.join[NAMESPACE_NETWORK]);
 	/* The machine is the container's alone: its own network namespace is the container's. */
 	guest->namespaces.unshare &= ~(uint64_t)CLONE_NEWNET;

@@ -46,7 +46,8 @@ static double now_ms(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-static int monitor_tell(struct monitor *monitor, enum guest_message type, const struct strbuf *payload, struct error *err)
+static int monitor_tell(
+	struct monitor *monitor, enum guest_message type, const struct strbuf *payload, struct error *err)
 {
 	return guest_frame_send(monitor->sources[MONITOR_GUEST].fd, type, payload, err);
 }
@@ -65,7 +66,8 @@ static int monitor_order(struct monitor *monitor, struct error *err)
 	unsigned char entropy[MONITOR_ENTROPY_BYTES];
 	struct timespec now;
 
-	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 ||
+		getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
 		return error_set(err, errno, "read the clock and the entropy for the guest");
 	wire_put_i64(&payload, now.tv_sec);
 	wire_put_u32(&payload, (uint32_t)now.tv_nsec);
@@ -136,7 +138,8 @@ static int monitor_take_failure(struct wire_reader *in, struct error *err)
 	if (!wire_reader_ok(in) || code > 4095 || exit_status > 255)
 		return error_set(err, -EPROTO, "the guest reported a failure that cannot be read");
 	/* code with the minus sign: the message from the guest says all already. */
-	error_set_exit(err, (int)exit_status, code ? -(int)code : -EIO, "%s", message ? message : "the guest gave no reason");
+	error_set_exit(
+		err, (int)exit_status, code ? -(int)code : -EIO, "%s", message ? message : "the guest gave no reason");
 	return -err->code;
 }
 
@@ -145,7 +148,8 @@ static int monitor_take_exit(struct monitor *monitor, struct wire_reader *in, st
 	uint32_t session = wire_get_u32(in);
 	uint32_t status = wire_get_u32(in);
 
-	if (!wire_reader_ok(in) || session != SESSION_MAIN || status > 0xffff || (!WIFEXITED(status) && !WIFSIGNALED(status)))
+	if (!wire_reader_ok(in) || session != SESSION_MAIN || status > 0xffff ||
+		(!WIFEXITED(status) && !WIFSIGNALED(status)))
 		return error_set(err, -EPROTO, "the guest reported an exit that cannot be read");
 	if (monitor->phase == PHASE_STARTING)
 		monitor_answer(monitor, NULL);
@@ -160,14 +164,16 @@ static int monitor_hear(struct monitor *monitor, struct error *err)
 	struct wire_reader in = { .next = monitor->reader.payload, .left = monitor->reader.length };
 	uint32_t value;
 
-	log_debug("guest message %u, %.1f ms after its first instruction", monitor->reader.type, now_ms() - monitor->begin_ms);
+	log_debug("guest message %u, %.1f ms after its first instruction", monitor->reader.type,
+		now_ms() - monitor->begin_ms);
 	switch (monitor->reader.type) {
 	case GUEST_HELLO:
 		value = wire_get_u32(&in);
 		if (monitor->phase != PHASE_BOOTING || !wire_reader_ok(&in))
 			break;
 		if (value != GUEST_PROTOCOL_VERSION)
-			return error_set(err, -EPROTO, "the guest's init speaks version %u, this monitor version %d", value, GUEST_PROTOCOL_VERSION);
+			return error_set(err, -EPROTO, "the guest's init speaks version %u, this monitor version %d",
+				value, GUEST_PROTOCOL_VERSION);
 		monitor->phase = PHASE_CREATING;
 		return monitor_order(monitor, err);
 	case GUEST_CREATED:
@@ -197,7 +203,8 @@ static int monitor_hear(struct monitor *monitor, struct error *err)
 			break;
 		return monitor_take_exit(monitor, &in, err);
 	}
-	return error_set(err, -EPROTO, "the guest said something unexpected (%u in phase %d)", monitor->reader.type, monitor->phase);
+	return error_set(err, -EPROTO, "the guest said something unexpected (%u in phase %d)", monitor->reader.type,
+		monitor->phase);
 }
 
 static int monitor_read_guest(struct monitor *monitor, struct error *err)
@@ -222,7 +229,8 @@ static int monitor_read_signals(struct monitor *monitor, struct error *err)
 	struct signalfd_siginfo info;
 	int result = 0;
 
-	while (result == 0 && read(monitor->sources[MONITOR_SIGNALS].fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	while (result == 0 &&
+		read(monitor->sources[MONITOR_SIGNALS].fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH)
 			result = monitor_resize(monitor, err);
 		else if (info.ssi_signo != SIGCHLD && info.ssi_signo != SIGPIPE && monitor->phase >= PHASE_CREATED)
@@ -276,8 +284,11 @@ static int monitor_stopped(struct monitor *monitor, struct error *err)
 	if (cause == VM_CRASHED)
 		return error_prefix(err, "the guest crashed");
 	if (monitor->phase == PHASE_BOOTING)
-		return error_set(err, -EIO, "the guest stopped before its init was there (--vm-console shows the kernel's messages)");
-	return error_set(err, -EIO, "the guest stopped without reporting an exit status (a kernel panic? --vm-console shows the kernel's messages)");
+		return error_set(err, -EIO,
+			"the guest stopped before its init was there (--vm-console shows the kernel's messages)");
+	return error_set(err, -EIO,
+		"the guest stopped without reporting an exit status (a kernel panic? --vm-console shows the kernel's "
+		"messages)");
 }
 
 static int monitor_step(struct monitor *monitor, int timeout_ms, struct error *err)
@@ -288,7 +299,8 @@ static int monitor_step(struct monitor *monitor, int timeout_ms, struct error *e
 	if (ready < 0 && errno != EINTR)
 		return error_set(err, errno, "wait for the guest");
 	if (ready == 0)
-		return error_set(err, -ETIMEDOUT, "the guest was not up within %d s (--vm-console shows the kernel's messages)",
+		return error_set(err, -ETIMEDOUT,
+			"the guest was not up within %d s (--vm-console shows the kernel's messages)",
 			MONITOR_BOOT_TIMEOUT_MS / 1000);
 	if (ready < 0)
 		return 0;
@@ -354,11 +366,13 @@ int monitor_run(struct monitor *monitor, struct error *err)
 	_exit(err->exit_status ? err->exit_status : 1);
 }
 
-static int monitor_listen_stream(struct monitor *monitor, enum guest_stream stream, int read_fd, int write_fd, struct error *err)
+static int monitor_listen_stream(
+	struct monitor *monitor, enum guest_stream stream, int read_fd, int write_fd, struct error *err)
 {
-	struct vsock_port port = {
-		.port = GUEST_PORT_STREAM(SESSION_MAIN, stream), .read_fd = read_fd, .write_fd = write_fd, .finished_fd = -1
-	};
+	struct vsock_port port = { .port = GUEST_PORT_STREAM(SESSION_MAIN, stream),
+		.read_fd = read_fd,
+		.write_fd = write_fd,
+		.finished_fd = -1 };
 
 	if (write_fd >= 0) {
 		monitor->finished[stream] = eventfd(0, EFD_CLOEXEC);
@@ -393,7 +407,8 @@ static int monitor_listen(struct monitor *monitor, const struct monitor_streams 
 	return result;
 }
 
-int monitor_create(struct monitor **ret, struct launch *launch, struct vm *vm, const struct monitor_streams *streams, struct error *err)
+int monitor_create(struct monitor **ret, struct launch *launch, struct vm *vm, const struct monitor_streams *streams,
+	struct error *err)
 {
 	struct monitor *monitor = xcalloc(1, sizeof(*monitor));
 	sigset_t all;

@@ -49,12 +49,15 @@ static int plan_namespaces(const struct oci_spec *spec, struct namespaces_plan *
 	plan->uid_mapping_count = spec->uid_mapping_count;
 	plan->gid_mapping_count = spec->gid_mapping_count;
 	if ((plan->unshare & CLONE_NEWUSER) && (!plan->uid_mapping_count || !plan->gid_mapping_count))
-		return error_set(err, -EINVAL, "config.json: linux.uidMappings and linux.gidMappings are needed for a new user namespace");
+		return error_set(err, -EINVAL,
+			"config.json: linux.uidMappings and linux.gidMappings are needed for a new user namespace");
 	if (!(plan->unshare & CLONE_NEWUSER) && !plan->join[NAMESPACE_USER] && plan->uid_mapping_count)
-		return error_set(err, -EINVAL, "config.json: linux.uidMappings: there is no user namespace to apply them to");
+		return error_set(
+			err, -EINVAL, "config.json: linux.uidMappings: there is no user namespace to apply them to");
 	plan->time_offsets_set = spec->monotonic_offset.set || spec->boottime_offset.set;
 	if (plan->time_offsets_set && !(plan->unshare & CLONE_NEWTIME))
-		return error_set(err, -EINVAL, "config.json: linux.timeOffsets: there is no new time namespace to apply them to");
+		return error_set(err, -EINVAL,
+			"config.json: linux.timeOffsets: there is no new time namespace to apply them to");
 	plan->monotonic_seconds = spec->monotonic_offset.seconds;
 	plan->monotonic_nanoseconds = spec->monotonic_offset.nanoseconds;
 	plan->boottime_seconds = spec->boottime_offset.seconds;
@@ -139,9 +142,12 @@ static int plan_refuse(const struct oci_spec *spec, const struct container_plan 
 	bool uts_namespace = (plan->namespaces.unshare & CLONE_NEWUTS) || plan->namespaces.join[NAMESPACE_UTS];
 
 	if (!mount_namespace)
-		return error_set(err, -EINVAL, "config.json: linux.namespaces: a mount namespace is needed, or the host's mounts would change");
+		return error_set(err, -EINVAL,
+			"config.json: linux.namespaces: a mount namespace is needed, or the host's mounts would "
+			"change");
 	if ((spec->hostname || spec->domainname) && !uts_namespace)
-		return error_set(err, -EINVAL, "config.json: hostname: there is no uts namespace, the host's name would change");
+		return error_set(
+			err, -EINVAL, "config.json: hostname: there is no uts namespace, the host's name would change");
 	if (spec->mount_label)
 		return error_set(err, -ENOTSUP, "config.json: linux.mountLabel is not supported by this version");
 	if (spec->intel_rdt)
@@ -160,7 +166,8 @@ int plan_container(const struct oci_spec *spec, const char *bundle, struct conta
 	result = plan_refuse(spec, plan, err);
 	if (result < 0)
 		return result;
-	plan_rootfs(spec, bundle, (plan->namespaces.unshare & CLONE_NEWUSER) || plan->namespaces.join[NAMESPACE_USER], &plan->rootfs);
+	plan_rootfs(spec, bundle, (plan->namespaces.unshare & CLONE_NEWUSER) || plan->namespaces.join[NAMESPACE_USER],
+		&plan->rootfs);
 	plan->hostname = copy_text(spec->hostname);
 	plan->domainname = copy_text(spec->domainname);
 	plan->sysctls = xcalloc(spec->sysctl_count, sizeof(*plan->sysctls));
@@ -209,7 +216,8 @@ static void plan_limits(const struct oci_process *process, struct process_plan *
 	};
 }
 
-int plan_process(const struct oci_spec *spec, const struct oci_process *process, struct process_plan *plan, struct error *err)
+int plan_process(
+	const struct oci_spec *spec, const struct oci_process *process, struct process_plan *plan, struct error *err)
 {
 	(void)err;
 	plan->args = copy_strings(process->args);
@@ -222,7 +230,8 @@ int plan_process(const struct oci_spec *spec, const struct oci_process *process,
 	plan->gid = process->user.gid;
 	plan->additional_gid_count = (uint32_t)process->user.additional_gid_count;
 	if (plan->additional_gid_count)
-		plan->additional_gids = xmemdup(process->user.additional_gids, plan->additional_gid_count * sizeof(gid_t));
+		plan->additional_gids =
+			xmemdup(process->user.additional_gids, plan->additional_gid_count * sizeof(gid_t));
 	plan->umask_set = process->user.umask_set;
 	plan->umask = process->user.umask;
 	plan_limits(process, plan);

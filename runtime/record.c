@@ -21,10 +21,12 @@ char *record_print(const struct container_record *record)
 	cleanup(release_json) json_t *json = NULL;
 
 	for (size_t i = 0; i < record->annotation_count; i++)
-		(void)json_object_set_new(annotations, record->annotations[i].key, json_string(record->annotations[i].value));
-	json = json_pack("{si ss ss ss ss si sI sb sb ss sI ss* sO}", "version", RECORD_VERSION, "ociVersion", record->oci_version, "bundle",
-		record->bundle, "rootfs", record->rootfs, "isolation", record->isolation, "pid", (int)record->pid, "pidStartTicks",
-		(json_int_t)record->pid_start_ticks, "prepared", record->prepared, "started", record->started, "created", record->created, "owner",
+		(void)json_object_set_new(
+			annotations, record->annotations[i].key, json_string(record->annotations[i].value));
+	json = json_pack("{si ss ss ss ss si sI sb sb ss sI ss* sO}", "version", RECORD_VERSION, "ociVersion",
+		record->oci_version, "bundle", record->bundle, "rootfs", record->rootfs, "isolation", record->isolation,
+		"pid", (int)record->pid, "pidStartTicks", (json_int_t)record->pid_start_ticks, "prepared",
+		record->prepared, "started", record->started, "created", record->created, "owner",
 		(json_int_t)record->owner, "cgroup", record->cgroup, "annotations", annotations);
 	return json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 }
@@ -35,7 +37,9 @@ int record_save(const struct container *container, struct error *err)
 	int result;
 
 	if (!text)
-		return error_set(err, -EINVAL, "the state of container \"%s\" cannot be written as JSON (is a path not UTF-8?)", container->id);
+		return error_set(err, -EINVAL,
+			"the state of container \"%s\" cannot be written as JSON (is a path not UTF-8?)",
+			container->id);
 	result = file_replace(container->directory_fd, CONTAINER_RECORD_FILE, text, strlen(text), 0600);
 	if (result < 0)
 		return error_set(err, -result, "write %s/" CONTAINER_RECORD_FILE, container->path);
@@ -48,7 +52,8 @@ static void record_take_annotations(json_t *annotations, struct container_record
 	json_t *value;
 
 	record->annotations = xcalloc(json_object_size(annotations), sizeof(*record->annotations));
-	json_object_foreach(annotations, key, value) {
+	json_object_foreach(annotations, key, value)
+	{
 		struct key_value *annotation = &record->annotations[record->annotation_count];
 
 		if (!json_is_string(value))
@@ -68,12 +73,14 @@ int record_parse(const char *text, size_t length, struct container_record *ret, 
 	json_int_t ticks, owner;
 	json_t *annotations = NULL;
 
-	if (!json || json_unpack_ex(json, &where, 0, "{si ss ss ss ss si sI sb sb ss sI s?s so}", "version", &version, "ociVersion", &oci_version,
-			     "bundle", &bundle, "rootfs", &rootfs, "isolation", &isolation, "pid", &pid, "pidStartTicks", &ticks, "prepared", &prepared, "started",
-			     &started, "created", &created, "owner", &owner, "cgroup", &cgroup, "annotations", &annotations) < 0)
+	if (!json || json_unpack_ex(json, &where, 0, "{si ss ss ss ss si sI sb sb ss sI s?s so}", "version", &version,
+			     "ociVersion", &oci_version, "bundle", &bundle, "rootfs", &rootfs, "isolation", &isolation,
+			     "pid", &pid, "pidStartTicks", &ticks, "prepared", &prepared, "started", &started,
+			     "created", &created, "owner", &owner, "cgroup", &cgroup, "annotations", &annotations) < 0)
 		return error_set(err, -EBADMSG, "not a container's record: %s", where.text);
 	if (version != RECORD_VERSION)
-		return error_set(err, -EBADMSG, "a container's record of version %d, this program writes version %d", version, RECORD_VERSION);
+		return error_set(err, -EBADMSG, "a container's record of version %d, this program writes version %d",
+			version, RECORD_VERSION);
 	if (pid < 0 || !json_is_object(annotations))
 		return error_set(err, -EBADMSG, "not a container's record: impossible values");
 	*ret = (struct container_record){

@@ -55,9 +55,11 @@ static void run_forward_signals(struct run *run)
 
 		if (signal == SIGWINCH)
 			terminal_resize(run->terminal);
-		if (signal == SIGCHLD || signal == SIGPIPE || signal == SIGWINCH || signal == SIGTTOU || signal == SIGTTIN)
+		if (signal == SIGCHLD || signal == SIGPIPE || signal == SIGWINCH || signal == SIGTTOU ||
+			signal == SIGTTIN)
 			continue;
-		if (run->launch->isolation->signal(run->launch->container, signal, false, &err) < 0 && err.code != ESRCH)
+		if (run->launch->isolation->signal(run->launch->container, signal, false, &err) < 0 &&
+			err.code != ESRCH)
 			log_warning("forward signal %d: %s", signal, err.message);
 	}
 }
@@ -103,7 +105,8 @@ static void run_copy_terminal(struct run *run)
 	int master = run->launch->terminal_fd;
 
 	if (run->sources[RUN_INPUT].revents && !run_copy(run, STDIN_FILENO, master)) {
-		/* End of input: the terminal's line discipline makes it one for the reader, as a person's Ctrl-D would. */
+		/* End of input: the terminal's line discipline makes it one for the reader, as a person's Ctrl-D would.
+		 */
 		write_all(master, "\x04", 1);
 		run->sources[RUN_INPUT].fd = -1;
 	}
@@ -207,7 +210,8 @@ int lifecycle_run(struct launch_options *options, bool keep, struct error *err)
 	int result;
 
 	if (options->foreground) {
-		/* Before the clone: a signal that arrives meanwhile must find its way into the container and not end the runtime half-way. */
+		/* Before the clone: a signal that arrives meanwhile must find its way into the container and not end
+		 * the runtime half-way. */
 		signals = run_block_signals(&old, err);
 		if (signals < 0)
 			return signals;

@@ -20,9 +20,12 @@ int terminal_check(const struct launch *launch, struct error *err)
 	const struct launch_options *options = launch->options;
 
 	if (terminal && !options->foreground && !options->console_socket)
-		return error_set(err, -EINVAL, "config.json: process.terminal is true: a container that is not waited for needs --console-socket");
+		return error_set(err, -EINVAL,
+			"config.json: process.terminal is true: a container that is not waited for needs "
+			"--console-socket");
 	if (!terminal && options->console_socket)
-		return error_set(err, -EINVAL, "--console-socket was given, but process.terminal in config.json is not true");
+		return error_set(
+			err, -EINVAL, "--console-socket was given, but process.terminal in config.json is not true");
 	return 0;
 }
 
@@ -34,9 +37,13 @@ int terminal_send(const char *path, int master, struct error *err)
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+	} control = { .header = {
+			      .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
 	struct iovec payload = { (void *)name, sizeof(name) - 1 };
-	struct msghdr message = { .msg_iov = &payload, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space) };
+	struct msghdr message = { .msg_iov = &payload,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space) };
 
 	if (socket_fd < 0)
 		return error_set(err, errno, "make a socket");

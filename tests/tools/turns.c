@@ -4,9 +4,9 @@
  *
  *   turns RUNS NAME COMMAND… --- NAME COMMAND… [--- …]
  *
- * For each command: wall time, processor time (user and system, of it and of all that it waited for), and the time until the first byte on
- * its standard output: medians in milliseconds, and the ratio of the wall medians to the first command's. A command that fails is said so
- * and fails the run. "{}" in an argument becomes the number of the run.
+ * For each command: wall time, processor time (user and system, of it and of all that it waited for), and the time
+ * until the first byte on its standard output: medians in milliseconds, and the ratio of the wall medians to the first
+ * command's. A command that fails is said so and fails the run. "{}" in an argument becomes the number of the run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +89,7 @@ static int measure(struct command *command, int run)
 	}
 	sample->wall_ms = now_ms() - begin;
 	sample->cpu_ms = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
-		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+			 (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
 	if (usage.ru_maxrss > command->peak_kib)
 		command->peak_kib = usage.ru_maxrss;
 	return 0;
@@ -148,12 +148,15 @@ int main(int argc, char **argv)
 		}
 	}
 	reference = median(&commands[0], runs, offsetof(struct sample, wall_ms));
-	printf("%-28s %10s %10s %14s %10s %8s   (medians of %d runs, ms)\n", "", "wall", "cpu", "first output", "peak KiB", "ratio", runs);
+	printf("%-28s %10s %10s %14s %10s %8s   (medians of %d runs, ms)\n", "", "wall", "cpu", "first output",
+		"peak KiB", "ratio", runs);
 	for (int i = 0; i < count; i++) {
 		double wall = median(&commands[i], runs, offsetof(struct sample, wall_ms));
 
-		printf("%-28s %10.2f %10.2f %14.2f %10ld %8.2f\n", commands[i].name, wall, median(&commands[i], runs, offsetof(struct sample, cpu_ms)),
-			median(&commands[i], runs, offsetof(struct sample, first_ms)), commands[i].peak_kib, wall / reference);
+		printf("%-28s %10.2f %10.2f %14.2f %10ld %8.2f\n", commands[i].name, wall,
+			median(&commands[i], runs, offsetof(struct sample, cpu_ms)),
+			median(&commands[i], runs, offsetof(struct sample, first_ms)), commands[i].peak_kib,
+			wall / reference);
 	}
 	return 0;
 }

@@ -51,9 +51,9 @@ struct fs_options {
 };
 
 /*
- * Makes the device; no thread runs yet. Needs /proc, which it need not be there later: a handle on the process's own
- * /proc/self/fd is kept, detached from the rest of procfs where mounts may be made. Call it in the process that serves.
- * Returns 0 or a negative errno, and then root_fd is still the caller's.
+ * Makes the device; no thread runs yet. Call it in the process that serves, while that has a /proc: a handle on the
+ * process's own /proc/self/fd is kept, cut off from the rest of procfs where the caller may make mounts. Returns 0 or a
+ * negative errno, and then root_fd is still the caller's.
  */
 int fs_create(struct fs **fs, const struct fs_options *options, struct error *err);
 
