@@ -59,13 +59,16 @@ static int close_descriptors(const struct process_plan *plan, struct error *err)
 }
 
 /* What is ignored stays ignored through execve, and so does the mask. */
+/* By the bare system call: the C library keeps two real-time signals to itself, and its posix_spawn(3) leaves them ignored. */
 static void reset_signals(void)
 {
-	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	const struct {
+		uint64_t handler, flags, restorer, mask; /* struct sigaction of the kernel, all standard */
+	} standard = { 0 };
 	sigset_t none;
 
 	for (int signal = 1; signal < NSIG; signal++)
-		(void)sigaction(signal, &standard, NULL);
+		(void)syscall(SYS_rt_sigaction, signal, &standard, NULL, sizeof(standard.mask));
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

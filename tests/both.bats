@@ -243,7 +243,7 @@ teardown() {
 		sleep 0.5
 		duet kill "$id" TERM
 		wait_until 20 grep -q status "$SCRATCH/screen"
-	} | timeout 120 script -qefc "'$DUET' --root '$ROOT' run --isolation='${DUET_ISOLATION:-container}' -b '$BUNDLE' '$id'; echo status \$?" \
+	} | timeout 120 script -qefc "trap : INT; '$DUET' --root '$ROOT' run --isolation='${DUET_ISOLATION:-container}' -b '$BUNDLE' '$id'; echo status \$?" \
 		"$SCRATCH/screen" >/dev/null
 	cat "$SCRATCH/screen"
 	[ "$(grep -c 'caught' "$SCRATCH/screen")" -eq 1 ]

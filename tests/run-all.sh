@@ -24,13 +24,15 @@ leftovers() {
 # count NAME FILE STATUS: reads a TAP file.
 count() {
 	local ok not_ok skip
-	skip=$(grep -cE '^ok .* # skip' "$2")
-	ok=$(($(grep -cE '^ok ' "$2") - skip))
-	not_ok=$(grep -cE '^not ok ' "$2")
+	# bats says "ok N name # skip why", cmocka "why", then "not ok N # SKIP name".
+	skip=$(grep -cE '^(not )?ok .*# (skip|SKIP)' "$2")
+	ok=$(grep -E '^ok ' "$2" | grep -cvE '# skip')
+	not_ok=$(grep -E '^not ok ' "$2" | grep -cvE '# SKIP')
 	[ "$3" -ne 0 ] && [ "$not_ok" -eq 0 ] && not_ok=1
 	passed=$((passed + ok)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
 	printf '== %-44s %4d passed, %d failed, %d skipped (%d s)\n' "$1" "$ok" "$not_ok" "$skip" "$4"
 	grep -E '^ok .* # skip' "$2" | sed 's/^ok [0-9]* /   skipped: /'
+	grep -B 1 -E '^not ok .*# SKIP' "$2" | sed -nE '/^not ok/!{h;d}; s/^not ok [0-9]* # SKIP (.*)/   skipped: \1/; G; s/\n/: /; p'
 }
 
 # step NAME COMMAND…: prints TAP.
@@ -41,7 +43,7 @@ step() {
 	"$@" >"$file" 2>"$file.stderr"
 	status=$?
 	if [ $status -ne 0 ]; then
-		grep -vE '^(ok|1\.\.)' "$file"
+		grep -vE '^(ok|# ok|1\.\.|.*# SKIP)' "$file"
 		tail -n 20 "$file.stderr"
 	fi
 	count "$name" "$file" $status $((SECONDS - begin))
