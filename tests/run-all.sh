@@ -42,6 +42,12 @@ step() {
 	shift
 	"$@" >"$file" 2>"$file.stderr"
 	status=$?
+	# QEMU's emulation of nested virtualization sometimes stands still: the machine's end is not a test's failure, unless it comes twice.
+	if [[ $name == testbed* && ($status -eq 124 || $status -eq 125) ]]; then
+		echo "== $name: the machine died or hung after $(grep -cE '^(not )?ok ' "$file") tests (status $status): once more"
+		"$@" >"$file" 2>"$file.stderr"
+		status=$?
+	fi
 	if [ $status -ne 0 ]; then
 		grep -vE '^(ok|# ok|1\.\.|.*# SKIP)' "$file"
 		tail -n 20 "$file.stderr"
@@ -83,10 +89,10 @@ else
 	diff <(echo "$before") <(echo "$after")
 fi
 if [ "$TESTBED" = yes ]; then
-	step "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=600 "$tests/testbed/smoke.bats" "$tests"/*.bats \
+	step "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=450 "$tests/testbed/smoke.bats" "$tests"/*.bats \
 		"$tests/unit/machine.bats"
-	step "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=600 --filter='limit|cgroup|namespace' "$tests/container.bats"
-	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=900 --test-timeout=300 --env=DUET_ISOLATION=microvm \
+	step "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=200 --filter='limit|cgroup|namespace' "$tests/container.bats"
+	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=600 --test-timeout=200 --env=DUET_ISOLATION=microvm \
 		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests"/vm/*.bats
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
