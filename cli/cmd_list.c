@@ -102,7 +102,7 @@ static int list_run(const struct global_options *global, int argc, char **argv, 
 			"CREATED", "OWNER");
 	if (format == LIST_JSON)
 		printf("[");
-	for (char **id = ids; *id; id++)
+	for (char **id = ids; id && *id; id++)
 		first = !list_one(global->root, *id, format, first) && first;
 	if (format == LIST_JSON)
 		printf("]\n");

@@ -59,7 +59,8 @@ static int close_descriptors(const struct process_plan *plan, struct error *err)
 }
 
 /* What is ignored stays ignored through execve, and so does the mask. */
-/* By the bare system call: the C library keeps two real-time signals to itself, and its posix_spawn(3) leaves them ignored. */
+/* By the bare system call: the C library keeps two real-time signals to itself, and its posix_spawn(3) leaves them
+ * ignored. */
 static void reset_signals(void)
 {
 	const struct {

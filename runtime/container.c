@@ -146,9 +146,9 @@ int container_open(const char *root, const char *id, bool *damaged, struct conta
 	cleanup_container struct container *container = NULL;
 	int result = container_find(root, id, &container, err);
 
-	if (result == 0)
+	if (result == 0 && container)
 		result = container_lock(container, err);
-	if (result < 0)
+	if (result < 0 || !container)
 		return result;
 	result = record_load(container, err);
 	if (result < 0 && !(damaged && (result == -ENOENT || result == -EBADMSG)))

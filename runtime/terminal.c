@@ -49,7 +49,7 @@ int terminal_send(const char *path, int master, struct error *err)
 		return error_set(err, errno, "make a socket");
 	if (strlen(path) >= sizeof(address.sun_path))
 		return error_set(err, ENAMETOOLONG, "console socket %s", path);
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	memcpy(CMSG_DATA(&control.header), &master, sizeof(master));
 	if (connect(socket_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return error_set(err, errno, "connect to console socket %s", path);

@@ -86,7 +86,7 @@ unpack() {
 apply_patches() {
 	local tree=$1 patch
 	for patch in "$here"/patches/*.patch; do
-		patch -d "$tree" -p1 -s --no-backup-if-mismatch <"$patch" >&2 ||
+		patch -d "$tree" -p1 -s --force --reject-file=- --no-backup-if-mismatch <"$patch" >/dev/null ||
 			fail "patches/$(basename "$patch") does not fit this kernel source"
 	done
 }
