@@ -111,9 +111,16 @@ format: ## format every C file
 lint: ## clang-tidy, cppcheck, shellcheck and a clang build with warnings as errors
 	@scripts/lint.sh $(BUILD)
 
-sanitize: ## the suite with AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitize CFLAGS="-O1 -g -fno-omit-frame-pointer" \
-		LDFLAGS="-fsanitize=address,undefined" CPPFLAGS="$(CPPFLAGS)" SANITIZE=1 sanitize-run
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+sanitize: ## the program and the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitize CFLAGS="-O1 -g -fno-omit-frame-pointer $(SANITIZERS)" WERROR= sanitize-run
+
+.PHONY: sanitize-run
+sanitize-run: $(BUILD)/duet $(UNIT_TESTS)
+	@for t in $(UNIT_TESTS); do echo "  RUN     $$t"; timeout 300 $$t >$$t.log 2>&1 || { cat $$t.log; exit 1; }; done
+	@BUILD=$(CURDIR)/$(BUILD) bats tests/container.bats tests/refusals.bats tests/both.bats
+	@echo "sanitize: no finding"
 
 bench-start: all guest test-programs ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
 	@scripts/bench-start.sh $(BUILD)

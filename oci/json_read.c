@@ -349,7 +349,7 @@ int json_read_strings(struct json_reader *reader, const json_t *value, void *tar
 
 static int read_u32_up_to(struct json_reader *reader, const json_t *value, uint32_t maximum, uint32_t *number)
 {
-	uint64_t found;
+	uint64_t found = 0;
 	int result = json_read_unsigned(reader, value, 0, maximum, &found);
 
 	if (result == 0)

@@ -104,7 +104,7 @@ static int compare(const void *left, const void *right)
 
 static double median(const struct command *command, int runs, size_t offset)
 {
-	double values[RUNS_MAX];
+	double values[RUNS_MAX] = { 0 };
 
 	for (int i = 0; i < runs; i++)
 		memcpy(&values[i], (const char *)&command->samples[i] + offset, sizeof(double));
