@@ -15,7 +15,7 @@
 
 static int set_up(void **state)
 {
-	char path[512];
+	char path[512], *top;
 	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 32);
 	struct host *host;
 
@@ -23,7 +23,8 @@ static int set_up(void **state)
 		return -1;
 	path[length] = '\0';
 	/* BUILD/tests/unit/test_guest_init -> BUILD/guest/init */
-	strcpy(path, dirname(dirname(dirname(path))));
+	top = dirname(dirname(dirname(path)));
+	memmove(path, top, strlen(top) + 1);
 	strcat(path, "/guest/init");
 	if (getuid() != 0 || access(path, X_OK) < 0 || access("/bin/busybox", X_OK) < 0) {
 		*state = NULL;
