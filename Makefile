@@ -113,7 +113,9 @@ lint: ## clang-tidy, cppcheck, shellcheck and a clang build with warnings as err
 
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-sanitize: ## the program and the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize: all guest ## the program and the unit tests with AddressSanitizer and UndefinedBehaviorSanitizer
+	@mkdir -p $(BUILD)/sanitize
+	@ln -sfn ../guest $(BUILD)/sanitize/guest
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitize CFLAGS="-O1 -g -fno-omit-frame-pointer $(SANITIZERS)" WERROR= sanitize-run
 
 .PHONY: sanitize-run
