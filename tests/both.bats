@@ -175,6 +175,8 @@ teardown() {
 	local id pid
 	id=$(new_id)
 	configure_command sh -c 'trap "echo caught; exit 9" TERM; echo ready; while :; do sleep 0.1; done'
+	# Emptied here and not only by the background job: an earlier test's words must not be taken for this one's.
+	: >"$SCRATCH/output"
 	duet run ${DUET_ISOLATION:+--isolation="$DUET_ISOLATION"} -b "$BUNDLE" "$id" >"$SCRATCH/output" &
 	wait_until 60 grep -q ready "$SCRATCH/output"
 	pid=$(duet state "$id" | jq .pid)
