@@ -83,16 +83,13 @@ int message_send_error(int socket, uint32_t type, const struct error *error)
 	return message_send(socket, type, error, sizeof(*error), -1);
 }
 
-void message_to_error(const struct message *message, struct error *err)
+int message_to_error(const struct message *message, struct error *err)
 {
-	if (!err)
-		return;
-	if (message->length != sizeof(*err)) {
-		error_set(err, -EPROTO, "a malformed error was received (%zu bytes)", message->length);
-		return;
-	}
+	if (message->length != sizeof(*err))
+		return error_set(err, -EPROTO, "a malformed error was received (%zu bytes)", message->length);
 	memcpy(err, message->data, sizeof(*err));
 	err->message[sizeof(err->message) - 1] = '\0';
+	return err->code ? -err->code : -EIO;
 }
 
 int message_pair(int sockets[2], struct error *err)

@@ -27,9 +27,10 @@ int message_send(int socket, uint32_t type, const void *data, size_t length, int
 /* Waits for one message. 0; -EPIPE: the peer has closed; other negative errno. */
 int message_receive(int socket, struct message *message);
 
-/* A `struct error` as a message of the given type, and back; a malformed one reads as an error that says so. */
+/* A `struct error` as a message of the given type, and back; a malformed one reads as an error that says so.
+ * message_to_error returns the negative errno, never 0; err is not NULL. */
 int message_send_error(int socket, uint32_t type, const struct error *error);
-void message_to_error(const struct message *message, struct error *err);
+int message_to_error(const struct message *message, struct error *err);
 
 /* Connected pair, close-on-exec. */
 int message_pair(int sockets[2], struct error *err);

@@ -235,10 +235,8 @@ static int microvm_ask_signal(int connection, int signal, bool all, struct error
 	close_fd(&answer->fd);
 	if (result < 0)
 		return error_set(err, -result, "speak to the monitor");
-	if (answer->type == LAUNCH_FAILED) {
-		message_to_error(answer, err);
-		return err->code ? -err->code : -EIO;
-	}
+	if (answer->type == LAUNCH_FAILED)
+		return message_to_error(answer, err);
 	return 0;
 }
 

@@ -283,10 +283,8 @@ static int launch_receive(struct launch *launch, struct message *message, struct
 	if (result < 0)
 		return error_set(err, -result, "hear from the container's process");
 	launch->heard = true;
-	if (message->type == LAUNCH_FAILED) {
-		message_to_error(message, err);
-		return err->code ? -err->code : -EIO;
-	}
+	if (message->type == LAUNCH_FAILED)
+		return message_to_error(message, err);
 	return 0;
 }
 
@@ -507,10 +505,8 @@ int launch_start(struct launch *launch, struct error *err)
 		return result;
 	/* A signal that comes now waits: it is for the process, which is about to be there. */
 	result = message_receive(launch->socket, message);
-	if (result == 0 && message->type == LAUNCH_FAILED) {
-		message_to_error(message, err);
-		return err->code ? -err->code : -EIO;
-	}
+	if (result == 0 && message->type == LAUNCH_FAILED)
+		return message_to_error(message, err);
 	/* A closed socket is a container's execve(2); that it may also be its death will be seen by who waits for it.
 	 */
 	if (result < 0 && result != -EPIPE)

@@ -51,10 +51,8 @@ static int start_ask(struct container *container, struct error *err)
 	if (result == 0)
 		result = message_receive(connection, answer);
 	close_fd(&answer->fd);
-	if (result == 0 && answer->type == LAUNCH_FAILED) {
-		message_to_error(answer, err);
-		return err->code ? -err->code : -EIO;
-	}
+	if (result == 0 && answer->type == LAUNCH_FAILED)
+		return message_to_error(answer, err);
 	/* A container's execve(2) closes the connection; a monitor answers. */
 	if (result < 0 && result != -EPIPE)
 		return error_set(err, -result, "hear from container \"%s\"", container->id);

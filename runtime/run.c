@@ -95,7 +95,7 @@ static void run_hear(struct run *run)
 	if (message_receive(run->launch->socket, message) < 0)
 		run->sources[RUN_SOCKET].fd = -1;
 	else if (message->type == LAUNCH_FAILED)
-		message_to_error(message, &run->last_word);
+		(void)message_to_error(message, &run->last_word);
 	close_fd(&message->fd);
 	free(message);
 }
