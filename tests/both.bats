@@ -160,8 +160,8 @@ teardown() {
 	run duet delete "$id"
 	[ "$status" -eq 1 ]
 	duet kill "$id" TERM
-	wait_until 60 sh -c "! kill -0 $(cat "$SCRATCH/pid") 2>/dev/null || grep -q 'State:.Z' /proc/$(cat "$SCRATCH/pid")/status"
-	[ "$(duet state "$id" | jq -r .status)" = stopped ]
+	wait_until 60 is_in_state "$id" stopped
+	! kill -0 "$(cat "$SCRATCH/pid")" || grep -q 'State:.Z' "/proc/$(cat "$SCRATCH/pid")/status"
 	run duet kill "$id" TERM
 	[ "$status" -eq 1 ]
 	duet delete "$id"

@@ -69,6 +69,11 @@ wait_until() {
 	done
 }
 
+# is_in_state ID STATUS
+is_in_state() {
+	[ "$(duet state "$1" | jq -r .status)" = "$2" ]
+}
+
 fail() {
 	echo "$*" >&2
 	return 1
