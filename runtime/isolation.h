@@ -6,7 +6,10 @@
 #ifndef DUET_RUNTIME_ISOLATION_H
 #define DUET_RUNTIME_ISOLATION_H
 
+#include "process/process_list.h"
+#include "runtime/exec.h"
 #include "runtime/launch.h"
+#include "runtime/statistics.h"
 
 struct isolation {
 	const char *name;
@@ -20,6 +23,16 @@ struct isolation {
 	void (*release)(struct launch *launch);
 	/* Delivers a signal to the container's process, or to all of its processes. */
 	int (*signal)(const struct container *container, int signal, bool all, struct error *err);
+	/* In exec's child, which waits for GO first: see runtime/exec.h. Returns only on failure. */
+	int (*exec_child)(struct exec *exec, struct error *err);
+	/* The container's processes, as seen from the host or, behind the other wall, from inside the guest. */
+	int (*processes)(const struct container *container, struct process_list *list, struct error *err);
+	/* Stops everything, or lets it go on; done when it returns. */
+	int (*pause)(const struct container *container, bool paused, struct error *err);
+	/* Sets limits of a container that runs; absent fields stay as they are. */
+	int (*update)(const struct container *container, const struct oci_resources *resources, struct error *err);
+	int (*statistics)(
+		const struct container *container, struct container_statistics *statistics, struct error *err);
 };
 
 /* "container", "microvm"; ends with a NULL name. The first is the default. */

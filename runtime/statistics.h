@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a container uses: the host's control groups, and of a micro-VM the guest's own and the monitor's counts too.
+ */
+#ifndef DUET_RUNTIME_STATISTICS_H
+#define DUET_RUNTIME_STATISTICS_H
+
+#include "base/strbuf.h"
+#include "cgroups/cgroup.h"
+
+struct exit_count {
+	char *reason; /* "io", "mmio", "halt", …: of KVM_EXIT_*, counted by the monitor, or a name of KVM's own
+			 statistics with "kvm." before it */
+	uint64_t count;
+	double per_second; /* over the life of the machine */
+};
+
+struct container_statistics {
+	struct cgroup_statistics cgroup; /* the host's group: of a micro-VM the monitor with the guest's memory */
+	bool has_guest;
+	struct cgroup_statistics guest; /* the group of the workload inside the guest */
+	struct exit_count *exits;
+	size_t exit_count;
+};
+
+void container_statistics_free(struct container_statistics *statistics);
+#define cleanup_container_statistics cleanup(container_statistics_free)
+
+/* One line of `events`: the object that runc prints, {"type":"stats","id":…,"data":{…}}, with what a micro-VM adds
+ * under data.vm. Unknown figures are absent. */
+void container_statistics_print(const char *id, const struct container_statistics *statistics, struct strbuf *json);
+
+#endif
