@@ -75,6 +75,6 @@ else
 fi
 echo
 echo "micro-VM: from the command to the first output (echo hello)"
-"$turns" "$vm_runs" "${commands[@]}"
+"$turns" --until hello "$vm_runs" "${commands[@]}"
 echo
 grep -o 'monitor ready.*' <<<"$debug"

@@ -2,11 +2,12 @@
 /*
  * Times commands in turn, so that drift of the machine hits all of them alike:
  *
- *   turns RUNS NAME COMMAND… --- NAME COMMAND… [--- …]
+ *   turns [--until TEXT] RUNS NAME COMMAND… --- NAME COMMAND… [--- …]
  *
  * For each command: wall time, processor time (user and system, of it and of all that it waited for), and the time
- * until the first byte on its standard output: medians in milliseconds, and the ratio of the wall medians to the first
- * command's. A command that fails is said so and fails the run. "{}" in an argument becomes the number of the run.
+ * until the first byte (or the TEXT, or the end) on its standard output: medians in milliseconds, and the ratio of the
+ * wall medians to the first command's. A command that fails is said so and fails the run. "{}" in an argument becomes
+ * the number of the run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,14 +62,35 @@ static void execute(char **arguments, int run, int output)
 	_exit(127);
 }
 
-static int measure(struct command *command, int run)
+/* Reads until the end of the stream and returns when the text (NULL: anything) was there; 0: never. */
+static double read_until(int fd, const char *until)
+{
+	char buffer[65536];
+	size_t kept = 0;
+	double seen_ms = 0;
+	ssize_t length;
+
+	while ((length = read(fd, buffer + kept, sizeof(buffer) - kept - 1)) > 0) {
+		kept += (size_t)length;
+		buffer[kept] = '\0';
+		if (seen_ms == 0 && (!until || memmem(buffer, kept, until, strlen(until))))
+			seen_ms = now_ms();
+		/* Half of it stays: a text may come in two pieces. */
+		if (kept > sizeof(buffer) / 2) {
+			memmove(buffer, buffer + kept / 2, kept - kept / 2);
+			kept -= kept / 2;
+		}
+	}
+	return seen_ms;
+}
+
+static int measure(struct command *command, int run, const char *until)
 {
 	struct sample *sample = &command->samples[run];
 	double begin = now_ms();
 	struct rusage usage;
-	char buffer[4096];
 	int output[2], status;
-	ssize_t length;
+	double seen_ms;
 	pid_t pid;
 
 	if (pipe2(output, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
@@ -78,10 +100,8 @@ static int measure(struct command *command, int run)
 	if (pid == 0)
 		execute(command->arguments, run, output[1]);
 	close(output[1]);
-	while ((length = read(output[0], buffer, sizeof(buffer))) > 0) {
-		if (sample->first_ms == 0)
-			sample->first_ms = now_ms() - begin;
-	}
+	seen_ms = read_until(output[0], until);
+	sample->first_ms = seen_ms > 0 ? seen_ms - begin : 0;
 	close(output[0]);
 	if (wait4(pid, &status, 0, &usage) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		fprintf(stderr, "turns: %s failed in run %d (wait status %#x)\n", command->name, run, status);
@@ -116,7 +136,7 @@ static int parse(int argc, char **argv, struct command *commands)
 {
 	int count = 0;
 
-	for (int i = 2; i < argc && count < COMMANDS_MAX; count++) {
+	for (int i = 1; i < argc && count < COMMANDS_MAX; count++) {
 		commands[count].name = argv[i++];
 		commands[count].arguments = &argv[i];
 		commands[count].samples = calloc(RUNS_MAX, sizeof(struct sample));
@@ -131,19 +151,26 @@ static int parse(int argc, char **argv, struct command *commands)
 int main(int argc, char **argv)
 {
 	struct command commands[COMMANDS_MAX] = { 0 };
-	int runs = argc > 3 ? atoi(argv[1]) : 0;
-	int count = runs > 0 && runs < RUNS_MAX ? parse(argc, argv, commands) : 0;
+	const char *until = NULL;
 	double reference;
+	int runs, count;
 
+	if (argc > 2 && strcmp(argv[1], "--until") == 0) {
+		until = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
+	runs = argc > 3 ? atoi(argv[1]) : 0;
+	count = runs > 0 && runs < RUNS_MAX ? parse(argc - 1, argv + 1, commands) : 0;
 	if (count == 0) {
-		fprintf(stderr, "usage: turns RUNS NAME COMMAND... --- NAME COMMAND...\n");
+		fprintf(stderr, "usage: turns [--until TEXT] RUNS NAME COMMAND... --- NAME COMMAND...\n");
 		return 2;
 	}
 	/* One round to warm the caches, which the next overwrites. */
 	for (int run = -1; run < runs; run++) {
 		for (int i = 0; i < count; i++) {
 			commands[i].samples[run < 0 ? 0 : run] = (struct sample){ 0 };
-			if (measure(&commands[i], run < 0 ? 0 : run) < 0)
+			if (measure(&commands[i], run < 0 ? 0 : run, until) < 0)
 				return 1;
 		}
 	}
