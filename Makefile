@@ -32,7 +32,7 @@ COMPILE  = $(CC) -std=gnu17 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(WERROR) -pthread
 LIBRARIES = $(shell pkg-config --libs $(PACKAGES))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps guest demo test unit check-format format lint sanitize bench-start bench-start-testbed soak install clean help
+.PHONY: all deps guest demo demo-testbed test unit check-format format lint sanitize bench-start bench-start-testbed soak install clean help
 
 all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio ## build the program and the guest's init (not the guest kernel)
 
@@ -71,6 +71,13 @@ demo: ## install what is missing, build everything, run one bundle behind both w
 	@scripts/install-deps.sh demo
 	@$(MAKE) --no-print-directory all guest
 	@scripts/demo.sh $(BUILD)
+
+demo-testbed: all guest ## the same in the testbed, where KVM has hardware support
+	@scripts/install-deps.sh
+	@DUET=$(BUILD)/duet scripts/make-bundle.sh debian $(BUILD)/demo-bundle && rm -rf $(BUILD)/demo-bundle
+	@mkdir -p $(BUILD)/cache/bundles && cp -u $(or $(DUET_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/duet)/bundles/*.tar $(BUILD)/cache/bundles/
+	@tests/testbed/shell --timeout=600 --pack=$(BUILD)/cache/bundles --env=DUET_CACHE_DIR=/duet/$(BUILD)/cache -- \
+		/duet/scripts/demo.sh /duet/build
 
 test: ## everything that must pass; ends with "N passed, N failed, N skipped"
 	@scripts/install-deps.sh

@@ -36,9 +36,9 @@ run_one() {
 	local status=0
 	wait $pid || status=$?
 	echo $status >"$work/$name.status"
-	# A container is gone faster than it can be looked at: one that waits for its start is looked at.
-	if [ "$isolation" = container ]; then
-		"$DUET" --root "$work/state" create --isolation=container -b "$bundle" "$id" </dev/null >/dev/null
+	# It may be gone faster than it can be looked at: then one that waits for its start is.
+	if ! grep -q MiB "$work/$name.memory" 2>/dev/null; then
+		"$DUET" --root "$work/state" create --isolation="$isolation" -b "$bundle" "$id" </dev/null >/dev/null
 		memory "$id" >"$work/$name.memory"
 		"$DUET" --root "$work/state" delete --force "$id"
 	fi
