@@ -67,7 +67,7 @@ elif command -v qemu-system-x86_64 >/dev/null; then
 	# The guest kernel's words that duet itself uses.
 	line=$(grep -o 'guest kernel command line: .*' <<<"$debug" | head -n 1 | cut -d: -f2- |
 		sed -E 's/(virtio_mmio\.device=|8250\.|reboot=)[^ ]*//g')
-	commands+=(--- "QEMU microvm" timeout 120 qemu-system-x86_64 -M microvm,accel=kvm,x-option-roms=off,rtc=off -cpu host -m 256 -nodefaults
+	commands+=(--- "QEMU microvm" timeout 120 qemu-system-x86_64 -M "microvm,accel=kvm,x-option-roms=off,rtc=off" -cpu host -m 256 -nodefaults
 		-no-user-config -no-reboot -display none -serial stdio -kernel "$build/guest/vmlinux" -initrd "$work/initrd.cpio"
 		-append "console=ttyS0 reboot=t $line")
 else

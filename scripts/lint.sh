@@ -30,8 +30,10 @@ printf '%s\0' "${program_files[@]}" | xargs -0 -n 8 -P "$(nproc)" sh -c '
 	clang-tidy --quiet --warnings-as-errors="*" --checks="$checks" "$@" -- -std=gnu17 $flags 2>/dev/null' sh \
 	"${includes[*]}"
 echo "== cppcheck"
+# The oci/ tables take a member's type from a null pointer that is never followed; internalAstError is cppcheck 2.10 giving up.
 cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --std=c11 \
-	--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=unknownMacro "${includes[@]}" "${c_files[@]}"
+	--suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches --suppress=unknownMacro \
+	--suppress='nullPointer:oci/*' --suppress=internalAstError "${includes[@]}" "${c_files[@]}"
 echo "== shellcheck"
 shellcheck --severity=warning "${shell_files[@]}"
 echo "lint: no finding"
