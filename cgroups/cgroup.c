@@ -353,17 +353,22 @@ char *cgroup_save(const struct cgroup *group)
 	return text.data;
 }
 
-static int load_entry(struct cgroup *group, char *line, struct error *err)
+bool cgroup_split_saved(char *line, char *fields[CGROUP_SAVED_FIELDS])
 {
-	char *fields[5];
-	struct cgroup_entry *entry;
-
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+	for (size_t i = 0; i < CGROUP_SAVED_FIELDS; i++) {
 		fields[i] = strsep(&line, "\t");
 		if (!fields[i])
-			return error_set(err, -EINVAL, "the saved cgroup has a line that is too short");
+			return false;
 	}
-	if (line || group->count == CGROUP_HIERARCHIES_MAX || fields[3][0] != '/' || fields[4][0] != '/')
+	return !line && fields[3][0] == '/' && fields[4][0] == '/';
+}
+
+static int load_entry(struct cgroup *group, char *line, struct error *err)
+{
+	char *fields[CGROUP_SAVED_FIELDS];
+	struct cgroup_entry *entry;
+
+	if (!cgroup_split_saved(line, fields) || group->count == CGROUP_HIERARCHIES_MAX)
 		return error_set(err, -EINVAL, "the saved cgroup is malformed");
 	entry = add_entry(group, fields[1], fields[3], fields[4]);
 	entry->made = (unsigned int)strtoul(fields[0], NULL, 10);

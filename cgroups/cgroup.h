@@ -141,6 +141,7 @@ void cgroup_close(struct cgroup **group); /* the descriptors, not the group */
 
 /* The group as one string of printable characters, tabs and newlines, for the state file (allocated), and back. A group
  * that is gone loads too. -EINVAL for a string of another form. */
+#define CGROUP_SAVED_NONE "disabled\n" /* what is saved of a container that has no group */
 char *cgroup_save(const struct cgroup *group);
 int cgroup_load(const char *text, struct cgroup **group, struct error *err);
 
@@ -187,6 +188,8 @@ int cgroup_kill_all(const struct cgroup *group, int signal, struct error *err);
 int cgroup_freeze(const struct cgroup *group, int timeout_ms, struct error *err);
 int cgroup_thaw(const struct cgroup *group, struct error *err);
 int cgroup_is_frozen(const struct cgroup *group, bool *frozen, struct error *err);
+/* The same of a saved group without loading it: `list` asks for each of many. */
+bool cgroup_saved_is_frozen(const char *saved);
 
 /* Removes the group, the groups below it, and the parents that cgroup_create() made as far as they are empty. Processes
  * that are on their way out are waited for. A group that is gone is fine. -EBUSY when there still are processes after
@@ -211,5 +214,61 @@ struct cgroup_statistics {
 };
 
 int cgroup_statistics(const struct cgroup *group, struct cgroup_statistics *statistics, struct error *err);
+
+/* What `events` tells besides. Numbers may be CGROUP_UNKNOWN; lists may be empty, strings NULL. */
+struct cgroup_usage {
+	uint64_t usage_bytes, peak_bytes, limit_bytes, failures;
+};
+
+struct cgroup_number_entry { /* a line "NAME NUMBER" */
+	char *name;
+	int64_t value;
+};
+
+struct cgroup_device_count {
+	uint32_t major, minor;
+	char operation[16]; /* "Read", "Write", …; "" where the kernel does not tell them apart */
+	uint64_t value;
+};
+
+struct cgroup_device_counts {
+	struct cgroup_device_count *entries;
+	size_t count;
+};
+
+struct cgroup_hugepages {
+	char *page_size; /* "2MB" */
+	struct cgroup_usage usage;
+};
+
+struct cgroup_pressure_line { /* share of the time, in percent */
+	double average_10s, average_60s, average_300s;
+	uint64_t total_us;
+};
+
+struct cgroup_pressure { /* Linux Documentation/accounting/psi.rst */
+	bool known;
+	struct cgroup_pressure_line some, full;
+};
+
+struct cgroup_details {
+	uint64_t *cpu_usage_ns, *cpu_user_ns, *cpu_system_ns; /* of each CPU, v1 alone; all of cpu_count or NULL */
+	size_t cpu_count;
+	char *cpus, *mems;                        /* lists: "0-3,7" */
+	struct cgroup_number_entry *cpuset_flags; /* v1's switches: "cpu_exclusive", … */
+	size_t cpuset_flag_count;
+	struct cgroup_usage swap; /* memory plus swap, on v2 too */
+	struct cgroup_usage kernel, kernel_tcp;
+	struct cgroup_number_entry *memory_stat;
+	size_t memory_stat_count;
+	struct cgroup_device_counts io_bytes, io_operations;
+	struct cgroup_hugepages *hugepages;
+	size_t hugepage_count;
+	struct cgroup_pressure cpu_pressure, memory_pressure, io_pressure;
+};
+
+/* Never fails: what cannot be read is not known. */
+void cgroup_read_details(const struct cgroup *group, struct cgroup_details *details);
+void cgroup_details_free(struct cgroup_details *details);
 
 #endif

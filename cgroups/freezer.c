@@ -5,6 +5,7 @@
 #include "cgroups/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -138,4 +139,37 @@ int cgroup_is_frozen(const struct cgroup *group, bool *frozen, struct error *err
 	(void)err;
 	*frozen = (v2 && v2_is_frozen(v2)) || (v1 && v1_state_is(v1, "FROZEN"));
 	return 0;
+}
+
+static bool saved_entry_is_frozen(char *line)
+{
+	char *fields[CGROUP_SAVED_FIELDS];
+	struct cgroup_entry entry = { .fd = -EBADF };
+	bool frozen;
+
+	if (!cgroup_split_saved(line, fields))
+		return false;
+	entry.unified = *fields[1] == '\0';
+	if (!entry.unified && !(strtoul(fields[2], NULL, 16) & CGROUP_BIT(CGROUP_FREEZER)))
+		return false;
+	entry.directory = xprintf("%s%s", fields[3], fields[4]);
+	entry.fd = open(entry.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	frozen = entry.fd >= 0 && is_frozen(&entry);
+	close_fd(&entry.fd);
+	free(entry.directory);
+	return frozen;
+}
+
+bool cgroup_saved_is_frozen(const char *saved)
+{
+	cleanup_free char *copy = xstrdup(saved);
+	char *rest = copy, *line;
+	bool frozen = false;
+
+	/* Of a planned group nobody knows whose it is. */
+	if (strncmp(strsep(&rest, "\n"), "planned", strlen("planned")) == 0)
+		return false;
+	while (!frozen && (line = strsep(&rest, "\n")) && *line)
+		frozen = saved_entry_is_frozen(line);
+	return frozen;
 }

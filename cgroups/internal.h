@@ -49,6 +49,13 @@ char *cgroup_path_in(const struct cgroup_hierarchy *hierarchy, const struct cgro
 /* Checks a path and brings it to the form "/a/b" (allocated); NULL with *err set. what names it in errors. */
 char *cgroup_path_clean(const char *path, const char *what, struct error *err);
 
+/* ---- cgroup.c ---- */
+
+/* A line of cgroup_save(): made, name, controllers (hexadecimal), mount point, path; cut in place. False when it is
+ * malformed. */
+enum { CGROUP_SAVED_FIELDS = 5 };
+bool cgroup_split_saved(char *line, char *fields[CGROUP_SAVED_FIELDS]);
+
 /* ---- files.c: the files of a group ---- */
 
 /* Writes one value. field (of config.json) and the file's path stand in the error. */

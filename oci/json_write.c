@@ -75,6 +75,24 @@ void json_write_u64(struct json_writer *writer, uint64_t value)
 	strbuf_printf(writer->out, "%" PRIu64, value);
 }
 
+void json_write_double(struct json_writer *writer, double value, int decimals)
+{
+	separate(writer);
+	strbuf_printf(writer->out, "%.*f", decimals, value);
+}
+
+void json_write_null(struct json_writer *writer)
+{
+	separate(writer);
+	strbuf_string(writer->out, "null");
+}
+
+void json_write_u64_member(struct json_writer *writer, const char *key, uint64_t value)
+{
+	json_write_key(writer, key);
+	json_write_u64(writer, value);
+}
+
 void json_write_string_member(struct json_writer *writer, const char *key, const char *text)
 {
 	json_write_key(writer, key);

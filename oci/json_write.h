@@ -25,9 +25,12 @@ void json_write_string(struct json_writer *writer, const char *text);
 void json_write_bool(struct json_writer *writer, bool value);
 void json_write_i64(struct json_writer *writer, int64_t value);
 void json_write_u64(struct json_writer *writer, uint64_t value);
+void json_write_double(struct json_writer *writer, double value, int decimals); /* finite */
+void json_write_null(struct json_writer *writer);
 
 /* Members of an object. */
 void json_write_string_member(struct json_writer *writer, const char *key, const char *text);
+void json_write_u64_member(struct json_writer *writer, const char *key, uint64_t value);
 void json_write_bool_member(struct json_writer *writer, const char *key, bool value);
 void json_write_strings_member(struct json_writer *writer, const char *key, const char *const *texts);
 

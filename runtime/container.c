@@ -247,6 +247,11 @@ int container_pidfd(const struct container *container)
 	return take_fd(&fd);
 }
 
+int container_load_cgroup(const struct container *container, struct cgroup **cgroup, struct error *err)
+{
+	return cgroup_load(container->record.cgroup ? container->record.cgroup : CGROUP_SAVED_NONE, cgroup, err);
+}
+
 enum oci_status container_status(const struct container *container)
 {
 	cleanup_fd int pidfd = container_pidfd(container);
@@ -258,6 +263,8 @@ enum oci_status container_status(const struct container *container)
 		return OCI_STATUS_STOPPED;
 	if (!container->record.prepared)
 		return OCI_STATUS_CREATING;
+	if (container->record.cgroup && cgroup_saved_is_frozen(container->record.cgroup))
+		return OCI_STATUS_PAUSED;
 	if (container->record.started)
 		return OCI_STATUS_RUNNING;
 	/* `start` may have been killed before it could note its success: a container that no longer listens has

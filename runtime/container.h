@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "cgroups/cgroup.h"
 #include "oci/state.h"
 
 #define CONTAINER_RECORD_FILE  "state.json"
@@ -82,6 +83,9 @@ void container_close(struct container **container);
 enum oci_status container_status(const struct container *container);
 /* A pidfd of the recorded process when it is still that process; -ESRCH when it is gone. */
 int container_pidfd(const struct container *container);
+
+/* The cgroup of the record; one without entries when the container has none of its own. */
+int container_load_cgroup(const struct container *container, struct cgroup **cgroup, struct error *err);
 
 /* Start time of a process in clock ticks since boot, proc(5); 0 when there is none. */
 uint64_t process_start_ticks(pid_t pid);

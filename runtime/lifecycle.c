@@ -109,21 +109,15 @@ int lifecycle_kill(const char *root, const char *id, int signal, bool all, struc
 	return isolation->signal(container, signal, all, err);
 }
 
-static int container_cgroup(const struct container *container, struct cgroup **cgroup, struct error *err)
-{
-	*cgroup = NULL;
-	return container->record.cgroup ? cgroup_load(container->record.cgroup, cgroup, err) : 0;
-}
-
 int lifecycle_cleanup(struct container *container, struct error *err)
 {
 	cleanup_cgroup struct cgroup *cgroup = NULL;
 	struct oci_spec *spec;
-	int result = container_cgroup(container, &cgroup, err);
+	int result = container_load_cgroup(container, &cgroup, err);
 
-	if (result == 0 && cgroup)
+	if (result == 0 && cgroup->count)
 		result = cgroup_kill_all(cgroup, SIGKILL, err);
-	if (result == 0 && cgroup)
+	if (result == 0)
 		result = cgroup_delete(cgroup, CGROUP_DELETE_TIMEOUT_MS, err);
 	if (result < 0)
 		return result;
@@ -148,7 +142,7 @@ static int kill_and_wait(struct container *container, struct error *err)
 	if (pidfd < 0)
 		return 0;
 	/* A process that is frozen by a v1 cgroup does not even die of SIGKILL. */
-	if (container_cgroup(container, &cgroup, NULL) == 0 && cgroup)
+	if (container_load_cgroup(container, &cgroup, NULL) == 0)
 		(void)cgroup_thaw(cgroup, NULL);
 	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
 		return error_set(err, errno, "kill container \"%s\"", container->id);
