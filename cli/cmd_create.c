@@ -17,5 +17,6 @@ const struct command command_create = {
 	.arguments = "[OPTIONS] ID",
 	.summary = "Make a container from a bundle; its process waits for `start`",
 	.options = LAUNCH_OPTIONS_HELP,
+	.enters_container = true,
 	.run = create_run,
 };

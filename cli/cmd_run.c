@@ -19,5 +19,6 @@ const struct command command_run = {
 		   "signal",
 	.options = LAUNCH_OPTIONS_HELP "  -d, --detach               do not wait for the process\n"
 				       "      --keep                 do not delete the container at its end\n",
+	.enters_container = true,
 	.run = run_run,
 };

@@ -20,7 +20,8 @@ struct command {
 	const char *name;
 	const char *arguments; /* usage: what follows the name */
 	const char *summary;
-	const char *options; /* one line each, for --help; NULL: none */
+	const char *options;   /* one line each, for --help; NULL: none */
+	bool enters_container; /* runs from a sealed copy of the program (base/sealed_program.h) */
 	/* argv[0] is the verb. Returns the exit status or a negative errno with *err set. */
 	int (*run)(const struct global_options *global, int argc, char **argv, struct error *err);
 };

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/sealed_program.h"
 #include "cli/command.h"
 #include "runtime/container.h"
 
@@ -109,6 +110,8 @@ static int run_command(struct global_options *global, int argc, char **argv, str
 	if (global->systemd_cgroup && (strcmp(command->name, "create") == 0 || strcmp(command->name, "run") == 0))
 		return error_set(err, -ENOTSUP,
 			"the systemd cgroup manager is not supported by this version: use --cgroup-manager=cgroupfs");
+	if (command->enters_container && sealed_program_enter(argv, err) < 0)
+		return -err->code;
 	optind = 0;
 	return command->run(global, argc - verb, argv + verb, err);
 }

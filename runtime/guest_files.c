@@ -2,22 +2,20 @@
 #include "runtime/guest_files.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sealed_program.h"
 
 static int open_beside_program(const char *file, char **name)
 {
-	char program[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	cleanup_free char *program = sealed_program_path();
 	cleanup_free char *path = NULL;
 	char *slash;
 	int fd;
 
-	if (length < 0)
-		return -errno;
-	program[length] = '\0';
+	if (!program)
+		return -ENOENT;
 	slash = strrchr(program, '/');
 	path = xprintf("%.*s/guest/%s", (int)(slash ? slash - program : 0), program, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);

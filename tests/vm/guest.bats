@@ -77,6 +77,9 @@ teardown() {
 	pid=$(duet state "$id" | jq .pid)
 	run ls "/proc/$pid/root"
 	[ "$output" = $'binds\nrootfs' ]
+	# What it executes cannot be changed through it.
+	run chmod u+w "/proc/$pid/exe"
+	[[ "$output" == *"Read-only file system"* || "$output" == *"Operation not permitted"* ]]
 	# What the monitor has open: no directory or file outside of its jail, but standard streams.
 	for fd in /proc/"$pid"/fd/*; do
 		target=$(readlink "$fd" || true)
