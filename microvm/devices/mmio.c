@@ -27,8 +27,10 @@ struct mmio {
 	const struct guest_memory *memory;
 	int interrupt_fd;
 	struct mmio_kick kicks[VIRTIO_QUEUES_MAX];
+	/* Atomic: what an interrupt has the driver read and write must not wait for a device that is busy. */
+	uint32_t interrupt_status;
 	/* Registers, under device->lock. */
-	uint32_t status, interrupt_status;
+	uint32_t status;
 	uint32_t device_features_select, driver_features_select, queue_select;
 	uint64_t driver_features;
 	bool ready[VIRTIO_QUEUES_MAX];
@@ -50,7 +52,7 @@ static void signal_event(int fd)
 
 static void raise_interrupt(struct mmio *mmio, uint32_t reason)
 {
-	mmio->interrupt_status |= reason;
+	(void)__atomic_fetch_or(&mmio->interrupt_status, reason, __ATOMIC_SEQ_CST);
 	signal_event(mmio->interrupt_fd);
 }
 
@@ -116,7 +118,8 @@ static void reset(struct mmio *mmio)
 	}
 	device->features_agreed = 0;
 	mmio->driver_features = 0;
-	mmio->status = mmio->interrupt_status = 0;
+	mmio->status = 0;
+	__atomic_store_n(&mmio->interrupt_status, 0, __ATOMIC_SEQ_CST);
 	mmio->device_features_select = mmio->driver_features_select = mmio->queue_select = 0;
 }
 
@@ -245,9 +248,6 @@ static void write_register(struct mmio *mmio, uint64_t offset, uint32_t value)
 		if (value < mmio->device->queue_count)
 			signal_event(mmio->kicks[value].watch.fd);
 		break;
-	case VIRTIO_MMIO_INTERRUPT_ACK:
-		mmio->interrupt_status &= ~value;
-		break;
 	case VIRTIO_MMIO_STATUS:
 		write_status(mmio, value & 0xff);
 		break;
@@ -281,8 +281,6 @@ static uint32_t read_register(struct mmio *mmio, uint64_t offset)
 		return queue ? mmio->device->queue_size_max : 0;
 	case VIRTIO_MMIO_QUEUE_READY:
 		return queue ? mmio->ready[mmio->queue_select] : 0;
-	case VIRTIO_MMIO_INTERRUPT_STATUS:
-		return mmio->interrupt_status;
 	case VIRTIO_MMIO_STATUS:
 		return mmio->status;
 	case VIRTIO_MMIO_SHM_LEN_LOW:
@@ -309,9 +307,13 @@ void mmio_read(struct mmio *mmio, uint64_t offset, void *data, unsigned length)
 	}
 	if (length != sizeof(value) || offset % sizeof(value))
 		return;
-	pthread_mutex_lock(&device->lock);
-	value = read_register(mmio, offset);
-	pthread_mutex_unlock(&device->lock);
+	if (offset == VIRTIO_MMIO_INTERRUPT_STATUS) {
+		value = __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST);
+	} else {
+		pthread_mutex_lock(&device->lock);
+		value = read_register(mmio, offset);
+		pthread_mutex_unlock(&device->lock);
+	}
 	memcpy(data, &value, sizeof(value));
 }
 
@@ -323,6 +325,10 @@ void mmio_write(struct mmio *mmio, uint64_t offset, const void *data, unsigned l
 	if (offset >= VIRTIO_MMIO_CONFIG || length != sizeof(value) || offset % sizeof(value))
 		return;
 	memcpy(&value, data, sizeof(value));
+	if (offset == VIRTIO_MMIO_INTERRUPT_ACK) {
+		(void)__atomic_fetch_and(&mmio->interrupt_status, ~value, __ATOMIC_SEQ_CST);
+		return;
+	}
 	pthread_mutex_lock(&mmio->device->lock);
 	write_register(mmio, offset, value);
 	pthread_mutex_unlock(&mmio->device->lock);

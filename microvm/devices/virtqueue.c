@@ -171,20 +171,32 @@ void virtqueue_unpop(struct virtqueue *queue)
 		store_relaxed(available_event(queue), queue->next_available);
 }
 
-void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written_bytes)
+void virtqueue_stage(struct virtqueue *queue, uint16_t number, uint16_t head, uint32_t written_bytes)
 {
 	struct vring_used_elem *element;
 
 	if (!queue->enabled)
 		return;
-	element = &queue->used->ring[queue->next_used & (queue->size - 1)];
+	element = &queue->used->ring[(queue->next_used + number) & (queue->size - 1)];
 	store_relaxed(&element->id, head);
 	store_relaxed(&element->len, written_bytes);
-	queue->next_used++;
+}
+
+void virtqueue_publish(struct virtqueue *queue, uint16_t count)
+{
+	if (!queue->enabled)
+		return;
 	/* Once round without a look at the driver's event index: the distance says nothing any more. */
-	if (queue->next_used == queue->signalled_used)
+	if (count && (uint16_t)(queue->signalled_used - queue->next_used - 1) < count)
 		queue->signalled_valid = false;
+	queue->next_used = (uint16_t)(queue->next_used + count);
 	__atomic_store_n(&queue->used->idx, queue->next_used, __ATOMIC_RELEASE);
+}
+
+void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written_bytes)
+{
+	virtqueue_stage(queue, 0, head, written_bytes);
+	virtqueue_publish(queue, 1);
 }
 
 bool virtqueue_should_interrupt(struct virtqueue *queue)

@@ -58,6 +58,9 @@ int virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *chain);
 void virtqueue_unpop(struct virtqueue *queue);
 /* Hands a chain back with the number of bytes written to its writable part. */
 void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written_bytes);
+/* The same for several chains that the driver must see at once: each is staged (0, 1, …), then all are published. */
+void virtqueue_stage(struct virtqueue *queue, uint16_t number, uint16_t head, uint32_t written_bytes);
+void virtqueue_publish(struct virtqueue *queue, uint16_t count);
 /* Whether the driver wants an interrupt for what was pushed since the last time (2.7.7). */
 bool virtqueue_should_interrupt(struct virtqueue *queue);
 /* Asks the driver to kick (or not to) from now on. After enabling, look for chains once more before sleeping:
