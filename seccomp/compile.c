@@ -140,7 +140,24 @@ static int pass_over(
 	return 0;
 }
 
-static int add_rules(struct compilation *compilation, struct error *err)
+static int add_name(struct compilation *compilation, size_t index, const char *name, uint32_t action, struct error *err)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	if (action == SECCOMP_RET_USER_NOTIF && (strcmp(name, "write") == 0 || strcmp(name, "sendmsg") == 0))
+		return error_set(err, -EINVAL,
+			"linux.seccomp.syscalls[%zu]: SCMP_ACT_NOTIFY cannot be used for %s, which "
+			"hands the listener over",
+			index, name);
+	if (number == __NR_SCMP_ERROR)
+		return seccomp_newer_known(name) ? 0 : pass_over(compilation, index, name, action, err);
+	if (seccomp_prefix_settles(&compilation->prefix, &compilation->profile->rules[index], name))
+		return 0;
+	return add_rule(compilation, index, name, number, err);
+}
+
+/* Those for calls that multiplex others, or those for all the rest. */
+static int add_rules(struct compilation *compilation, bool multiplexers, struct error *err)
 {
 	for (size_t i = 0; i < compilation->profile->rule_count; i++) {
 		const struct oci_seccomp_rule *rule = &compilation->profile->rules[i];
@@ -155,21 +172,44 @@ static int add_rules(struct compilation *compilation, struct error *err)
 		if (action == SECCOMP_RET_USER_NOTIF)
 			compilation->notify = true;
 		for (char **name = rule->names; *name; name++) {
-			int number = seccomp_syscall_resolve_name(*name), result = 0;
+			int result = 0;
 
-			if (action == SECCOMP_RET_USER_NOTIF &&
-				(strcmp(*name, "write") == 0 || strcmp(*name, "sendmsg") == 0))
-				return error_set(err, -EINVAL,
-					"linux.seccomp.syscalls[%zu]: SCMP_ACT_NOTIFY cannot be used for %s, which "
-					"hands the listener over",
-					i, *name);
-			if (number == __NR_SCMP_ERROR && !seccomp_newer_known(*name))
-				result = pass_over(compilation, i, *name, action, err);
-			else if (number != __NR_SCMP_ERROR &&
-				 !seccomp_prefix_settles(&compilation->prefix, rule, *name))
-				result = add_rule(compilation, i, *name, number, err);
+			if (seccomp_multiplexes(*name) == multiplexers)
+				result = add_name(compilation, i, *name, action, err);
 			if (result < 0)
 				return result;
+		}
+	}
+	return 0;
+}
+
+static bool is_everywhere(const struct compilation *compilation, const char *name)
+{
+	for (size_t i = 0; i < compilation->architecture_count; i++) {
+		if (seccomp_syscall_resolve_name_arch(compilation->architectures[i], name) < 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * They come first: what they settle, later rules for the calls behind them cannot contradict. But where the very first
+ * call of libseccomp's program is one that an architecture does not have, libseccomp (2.5.4) forgets to load the call's
+ * number there. So one goes along that all have; the prefix has settled it already.
+ */
+static int add_multiplexers(struct compilation *compilation, struct error *err)
+{
+	for (size_t i = 0; i < compilation->profile->rule_count; i++) {
+		const struct oci_seccomp_rule *rule = &compilation->profile->rules[i];
+		uint32_t action = seccomp_action_value(rule->action, &rule->errno_ret);
+
+		for (char **name = rule->names; *name && action != compilation->default_value; name++) {
+			if (!seccomp_prefix_settles(&compilation->prefix, rule, *name) ||
+				!is_everywhere(compilation, *name) || !seccomp_action_available(action))
+				continue;
+			if (add_rule(compilation, i, *name, seccomp_syscall_resolve_name(*name), err) < 0)
+				return -err->code;
+			return add_rules(compilation, true, err);
 		}
 	}
 	return 0;
@@ -261,7 +301,9 @@ static int prepare(struct compilation *compilation, struct error *err)
 		.default_value = compilation->default_value,
 		/* As in runc: a tracer or a log is meant to see what is new. */
 		.answer_newer = seccomp_at_least_as_strict(compilation->default_value, SECCOMP_RET_USER_NOTIF) };
-	result = add_rules(compilation, err);
+	result = add_multiplexers(compilation, err);
+	if (result == 0)
+		result = add_rules(compilation, false, err);
 	if (result == 0 && compilation->library_rules > BINARY_TREE_RULES)
 		(void)seccomp_attr_set(compilation->context, SCMP_FLTATR_CTL_OPTIMIZE, BINARY_TREE);
 	return result;

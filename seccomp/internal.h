@@ -14,7 +14,7 @@
 #include "seccomp/seccomp.h"
 
 /* Part of the cache's key: raise it whenever the same profile would give another program. */
-enum { SECCOMP_FORMAT_VERSION = 2 };
+enum { SECCOMP_FORMAT_VERSION = 3 };
 
 /* More than libseccomp knows. */
 enum { SECCOMP_ARCHITECTURES_MAX = 64 };
@@ -46,6 +46,10 @@ struct seccomp_prefix {
 /* Appends struct sock_filter to *out; appends nothing when the profile needs no prefix. The program goes on behind it.
  */
 void seccomp_prefix_generate(const struct seccomp_prefix *prefix, struct strbuf *out);
+/* Is it one of the calls through which i386 and its like make others? libseccomp has to know what a profile says of it:
+ * conditions on `socket` say nothing of socketcall(2), whose arguments are in memory, so several rules for `socket`
+ * would contradict each other there. */
+bool seccomp_multiplexes(const char *name);
 /* Does the prefix do all that this rule asks for this call? libseccomp need not know of it then. */
 bool seccomp_prefix_settles(const struct seccomp_prefix *prefix, const struct oci_seccomp_rule *rule, const char *name);
 

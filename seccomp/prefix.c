@@ -30,9 +30,14 @@ static int number_of(uint32_t architecture, const char *name)
 	return number == __NR_SCMP_ERROR ? seccomp_newer_number(architecture, name) : number;
 }
 
+bool seccomp_multiplexes(const char *name)
+{
+	return strcmp(name, "socketcall") == 0 || strcmp(name, "ipc") == 0;
+}
+
 bool seccomp_prefix_settles(const struct seccomp_prefix *prefix, const struct oci_seccomp_rule *rule, const char *name)
 {
-	if (rule->argument_count > 0)
+	if (rule->argument_count > 0 || seccomp_multiplexes(name))
 		return false;
 	for (size_t i = 0; i < prefix->architecture_count; i++) {
 		int number = number_of(prefix->architectures[i], name);

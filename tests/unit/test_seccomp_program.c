@@ -278,6 +278,63 @@ static void calls_behind_socketcall_and_ipc_follow_their_rules(void **state)
 	assert_int_equal(interpret(program.filter, program.count, &bind2), SECCOMP_RET_ERRNO | EPERM);
 }
 
+/* podman's default profile when CAP_AUDIT_WRITE is not given: on i386, where socketcall(2) hides the arguments,
+ * libseccomp accepts several actions for `socket` only because socketcall itself is settled. */
+static void an_auditing_socket_is_refused_where_socketcall_is_allowed(void **state)
+{
+	char *allowed[] = { "socketcall", "ipc", "read", NULL }, *socket_name[] = { "socket", NULL };
+	struct oci_seccomp_argument audit[] = { { 0, 16, 0, OCI_SECCOMP_EQ }, { 2, 9, 0, OCI_SECCOMP_EQ } };
+	struct oci_seccomp_argument others[] = { { 0, 16, 0, OCI_SECCOMP_NE }, { 2, 9, 0, OCI_SECCOMP_NE } };
+	struct oci_seccomp_rule rules[] = {
+		{ allowed, OCI_SECCOMP_ALLOW, { 0 }, NULL, 0 },
+		{ socket_name, OCI_SECCOMP_ERRNO, { true, 22 }, audit, 2 },
+		{ socket_name, OCI_SECCOMP_ALLOW, { 0 }, &others[1], 1 },
+		{ socket_name, OCI_SECCOMP_ALLOW, { 0 }, &others[0], 1 },
+		{ socket_name, OCI_SECCOMP_ALLOW, { 0 }, &others[1], 1 },
+	};
+	struct oci_seccomp profile = { .default_action = OCI_SECCOMP_ERRNO,
+		.default_errno_ret = { true, 38 },
+		.rules = rules,
+		.rule_count = ARRAY_SIZE(rules) };
+	struct oci_seccomp_rule first = rules[0];
+
+	(void)state;
+	expect_same_as_libseccomp(&profile);
+	/* Wherever the rule stands. */
+	memmove(&rules[0], &rules[1], sizeof(rules) - sizeof(rules[0]));
+	rules[ARRAY_SIZE(rules) - 1] = first;
+	profile.architectures = (uint32_t[]){ SCMP_ARCH_X86_64, SCMP_ARCH_X86 };
+	profile.architecture_count = 2;
+	cleanup_seccomp_program struct seccomp_program program = compile(&profile);
+	struct seccomp_data audit_call = { 41, SCMP_ARCH_X86_64, 0, { 16, 3, 9 } },
+			    plain_call = { 41, SCMP_ARCH_X86_64, 0, { 16, 3, 0 } },
+			    multiplexed = { 102, SCMP_ARCH_X86, 0, { 1 } };
+
+	assert_int_equal(interpret(program.filter, program.count, &audit_call), SECCOMP_RET_ERRNO | 22);
+	assert_int_equal(interpret(program.filter, program.count, &plain_call), SECCOMP_RET_ALLOW);
+	assert_int_equal(interpret(program.filter, program.count, &multiplexed), SECCOMP_RET_ALLOW);
+}
+
+/* More rules than libseccomp is given in a line: its binary tree has to get the multiplexers right as well. */
+static void many_conditions_beside_socketcall_mean_what_libseccomp_means(void **state)
+{
+	char *names[NAMES_MAX], *allowed[] = { "socketcall", "ipc", "read", NULL }, *one_name[64][2] = { { NULL } };
+	struct oci_seccomp_argument below = { 0, 8, 0, OCI_SECCOMP_LT };
+	struct oci_seccomp_rule rules[64] = { { allowed, OCI_SECCOMP_ALLOW, { 0 }, NULL, 0 } };
+	struct oci_seccomp profile = {
+		.default_action = OCI_SECCOMP_ERRNO, .rules = rules, .rule_count = ARRAY_SIZE(rules)
+	};
+
+	(void)state;
+	assert_true(many_names(names) > 128);
+	for (size_t i = 1; i < ARRAY_SIZE(rules); i++) {
+		one_name[i][0] = names[2 * i];
+		rules[i] = (struct oci_seccomp_rule){ one_name[i], OCI_SECCOMP_ALLOW, { 0 }, &below, 1 };
+	}
+	expect_same_as_libseccomp(&profile);
+	free_names(names);
+}
+
 static void rules_for_the_same_call_mean_what_libseccomp_means(void **state)
 {
 	char *names[] = { "read", "write", "open", NULL }, *some[] = { "write", NULL };
@@ -342,6 +399,8 @@ int main(void)
 		cmocka_unit_test(an_engines_profile_means_what_libseccomp_means),
 		cmocka_unit_test(a_list_of_what_is_denied_means_what_libseccomp_means),
 		cmocka_unit_test(calls_behind_socketcall_and_ipc_follow_their_rules),
+		cmocka_unit_test(an_auditing_socket_is_refused_where_socketcall_is_allowed),
+		cmocka_unit_test(many_conditions_beside_socketcall_mean_what_libseccomp_means),
 		cmocka_unit_test(rules_for_the_same_call_mean_what_libseccomp_means),
 		cmocka_unit_test(empty_profiles_mean_what_libseccomp_means),
 		cmocka_unit_test(a_tree_of_every_second_number_is_right),
