@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/file.h"
+#include "process/accounts.h"
 #include "process/process_internal.h"
-
-enum { PASSWD_BYTES_MAX = 4 << 20 };
 
 const char *process_environment_value(char *const *env, const char *name)
 {
@@ -19,43 +15,13 @@ const char *process_environment_value(char *const *env, const char *name)
 	return NULL;
 }
 
-char *process_home_in_passwd(const char *passwd, uid_t uid)
-{
-	/* name:password:uid:gid:comment:home:shell */
-	for (const char *line = passwd; *line;) {
-		size_t length = strcspn(line, "\n");
-		const char *fields[7] = { line };
-		size_t lengths[7] = { 0 };
-		size_t count = 0;
-
-		for (const char *next = line; count < ARRAY_SIZE(fields); next += lengths[count - 1] + 1) {
-			size_t left = (size_t)(line + length - next);
-			const char *colon = memchr(next, ':', left);
-
-			fields[count] = next;
-			lengths[count++] = colon ? (size_t)(colon - next) : left;
-			if (!colon)
-				break;
-		}
-		if (count >= 6 && lengths[2] > 0 && lengths[2] < 11 && strspn(fields[2], "0123456789") == lengths[2] &&
-			strtoull(fields[2], NULL, 10) == uid && lengths[5] > 0)
-			return xstrndup(fields[5], lengths[5]);
-		line += length + (line[length] == '\n');
-	}
-	return NULL;
-}
-
-/* The file belongs to the image: anything but a plain file of a sensible size counts as none. */
 static char *home_of(uid_t uid)
 {
-	cleanup_fd int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
 	char *home = NULL;
-	struct stat status;
 
-	if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-		file_read_fd(fd, PASSWD_BYTES_MAX, &content) == 0)
-		home = process_home_in_passwd(content.data, uid);
+	if (process_read_account_file("etc/passwd", &content) == 0 && content.data)
+		home = account_home(content.data, uid);
 	return home ? home : xstrdup("/");
 }
 

@@ -74,6 +74,9 @@ int process_prepare(struct process_plan *plan, char **executable, struct error *
 	/* From here on a descriptor that is forgotten is one that ends with execve. */
 	if (close_range(3 + plan->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return error_set(err, errno, "mark the descriptors of this process close-on-exec");
+	result = process_resolve_user(plan, err);
+	if (result < 0)
+		return result;
 	process_complete_environment(plan);
 	result = prepare_as_caller(plan, err);
 	if (result == 0)

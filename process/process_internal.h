@@ -18,10 +18,12 @@ int process_join_keyring(const struct process_plan *plan, struct error *err);
 
 /* environment.c: one entry per name, HOME. */
 void process_complete_environment(struct process_plan *plan);
-/* The home directory of uid in a passwd(5) file's text; NULL: none. The caller's to free. */
-char *process_home_in_passwd(const char *passwd, uid_t uid);
 /* The value of a variable; NULL: not set. */
 const char *process_environment_value(char *const *env, const char *name);
+
+/* user.c: reads a file of the container ("etc/passwd"), below the caller's root whatever links it has. Anything but a
+ * plain file of a sensible size is -EINVAL or -EFBIG. */
+int process_read_account_file(const char *path, struct strbuf *content);
 
 /* credentials.c */
 int process_apply_credentials(const struct process_plan *plan, struct error *err);

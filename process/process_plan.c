@@ -13,6 +13,8 @@ void process_plan_free(struct process_plan *plan)
 	free(plan->cwd);
 	free(plan->additional_gids);
 	free(plan->rlimits);
+	free(plan->user_name);
+	free(plan->group_name);
 	free(plan->cpu_affinity_initial);
 	free(plan->cpu_affinity_final);
 	free(plan->apparmor_profile);
@@ -29,6 +31,9 @@ static void encode_user(const struct process_plan *plan, struct strbuf *out)
 	wire_put_u32(out, plan->additional_gid_count);
 	for (uint32_t i = 0; i < plan->additional_gid_count; i++)
 		wire_put_u32(out, plan->additional_gids[i]);
+	wire_put_string(out, plan->user_name);
+	wire_put_string(out, plan->group_name);
+	wire_put_u8(out, plan->user_groups);
 	wire_put_u8(out, plan->setgroups_denied);
 	wire_put_u8(out, plan->umask_set);
 	wire_put_u32(out, plan->umask);
@@ -114,6 +119,9 @@ static void decode_user(struct process_plan *plan, struct wire_reader *in)
 	plan->additional_gids = xcalloc(plan->additional_gid_count, sizeof(*plan->additional_gids));
 	for (uint32_t i = 0; i < plan->additional_gid_count; i++)
 		plan->additional_gids[i] = wire_get_u32(in);
+	plan->user_name = wire_get_string(in);
+	plan->group_name = wire_get_string(in);
+	plan->user_groups = wire_get_u8(in) != 0;
 	plan->setgroups_denied = wire_get_u8(in) != 0;
 	plan->umask_set = wire_get_u8(in) != 0;
 	plan->umask = wire_get_u32(in) & 07777;

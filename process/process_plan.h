@@ -58,7 +58,9 @@ struct process_plan {
 	gid_t gid;
 	gid_t *additional_gids;
 	uint32_t additional_gid_count;
-	bool setgroups_denied; /* user namespace where setgroups(2) is denied: additional groups cannot be set */
+	char *user_name, *group_name; /* to be looked up in the container: process_set_user(); NULL: the ids hold */
+	bool user_groups;             /* with user_name: its primary group too, and the groups that list it */
+	bool setgroups_denied;        /* user namespace where setgroups(2) is denied: additional groups cannot be set */
 	bool umask_set;
 	mode_t umask;
 	struct process_capabilities capabilities;
@@ -88,6 +90,18 @@ void process_plan_free(struct process_plan *plan);
 /* The plan as bytes; decode refuses what is short, malformed or without arguments. */
 void process_plan_encode(const struct process_plan *plan, struct strbuf *out);
 int process_plan_decode(struct process_plan *plan, struct wire_reader *in, struct error *err);
+
+/*
+ * A user as `exec --user` has it, "USER[:GROUP]", each an id or a name of the container's own /etc/passwd and
+ * /etc/group. Ids are set at once, and what is not named stays as it is in the plan: the group without ":GROUP", the
+ * additional groups. A name is kept for process_resolve_user(); the additional groups in the plan are then dropped, and
+ * without ":GROUP" the user gets its primary group and every group that lists it. -EINVAL for anything else: an id is a
+ * whole decimal number, and a name begins with a letter or "_".
+ */
+int process_set_user(struct process_plan *plan, const char *text, struct error *err);
+/* Looks the names up; the caller is in the container's root already. Nothing to do without names. process_prepare()
+ * calls it; a caller that makes a terminal, which has to belong to the user, does so before. */
+int process_resolve_user(struct process_plan *plan, struct error *err);
 
 /*
  * The steps, in the order in which they are called in the child, all inside the container's namespaces and root file

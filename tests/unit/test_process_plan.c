@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "process/accounts.h"
 #include "process/process_internal.h"
 
 static char **strings(const char *const *source)
@@ -37,6 +38,9 @@ static struct process_plan full_plan(void)
 		.uid = 1000,
 		.gid = UINT32_MAX - 1,
 		.additional_gid_count = 3,
+		.user_name = xstrdup("user"),
+		.group_name = xstrdup("group"),
+		.user_groups = true,
 		.umask_set = true,
 		.umask = 027,
 		.capabilities = { true, UINT64_MAX, 1, 2, 1ULL << 40, 4 },
@@ -108,6 +112,9 @@ static void test_a_plan_survives_the_wire(void **state)
 	assert_int_equal(copy.seccomp.filter[1].code, 0xffff);
 	assert_null(copy.cpu_affinity_initial);
 	assert_null(copy.selinux_label);
+	assert_string_equal(copy.user_name, "user");
+	assert_string_equal(copy.group_name, "group");
+	assert_true(copy.user_groups);
 	assert_int_equal(copy.additional_gids[2], 4294967294U);
 	strbuf_free(&first);
 	strbuf_free(&second);
@@ -201,20 +208,105 @@ static void test_home_comes_from_passwd(void **state)
 	char *home;
 
 	(void)state;
-	home = process_home_in_passwd(passwd, 0);
+	home = account_home(passwd, 0);
 	assert_string_equal(home, "/root");
 	free(home);
-	home = process_home_in_passwd(passwd, 1000);
+	home = account_home(passwd, 1000);
 	assert_string_equal(home, "/home/user");
 	free(home);
-	home = process_home_in_passwd(passwd, 4294967294U);
+	home = account_home(passwd, 4294967294U);
 	assert_string_equal(home, "/last");
 	free(home);
-	assert_null(process_home_in_passwd(passwd, 5));
-	assert_null(process_home_in_passwd(passwd, 6));
-	assert_null(process_home_in_passwd(passwd, 7));
-	assert_null(process_home_in_passwd("", 0));
-	assert_null(process_home_in_passwd("::::::", 0));
+	assert_null(account_home(passwd, 5));
+	assert_null(account_home(passwd, 6));
+	assert_null(account_home(passwd, 7));
+	assert_null(account_home("", 0));
+	assert_null(account_home("::::::", 0));
+}
+
+static void test_ids_are_whole_decimal_numbers(void **state)
+{
+	static const char *const wrong[] = { "", "-1", "+1", " 1", "1 ", "0x1", "1e3", "4294967295", "4294967296",
+		"18446744073709551616", "1:2", "one" };
+	id_t id = 7;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+		assert_false(account_parse_id(wrong[i], strlen(wrong[i]), &id));
+	assert_int_equal(id, 7);
+	assert_true(account_parse_id("0", 1, &id) && id == 0);
+	assert_true(account_parse_id("4294967294", 10, &id) && id == 4294967294U);
+	assert_true(account_parse_id("0010", 4, &id) && id == 10);
+	assert_true(account_parse_id("12345", 2, &id) && id == 12);
+}
+
+static void test_users_and_groups_are_found_by_their_whole_name(void **state)
+{
+	static const char passwd[] =
+		"\nroot\nuse:x:1:1::/:/\nuser:x:-5:5::/:/\nuser:x:1000:1001::/:/bin/sh\nuser:x:0:0::/:/\n"
+		"short:x:3:4";
+	static const char group[] = "wheel:x:10:user,other\nuser:x:1001:\nbad:x:x:user\nlast:x:20:other,user\n"
+				    "again:x:10:user\nnear:x:30:user1,1user\nnone:x:40";
+	gid_t gid = 99, *gids = xcalloc(1, sizeof(*gids));
+	uid_t uid = 99;
+	size_t count = 1;
+
+	(void)state;
+	assert_true(account_find_user(passwd, "user", &uid, &gid));
+	assert_int_equal(uid, 1000);
+	assert_int_equal(gid, 1001);
+	assert_true(account_find_user(passwd, "short", &uid, &gid) && gid == 4);
+	assert_false(account_find_user(passwd, "root", &uid, &gid));
+	assert_false(account_find_user(passwd, "us", &uid, &gid));
+	assert_false(account_find_user(passwd, "", &uid, &gid));
+	assert_true(account_find_group(group, "none", &gid) && gid == 40);
+	assert_false(account_find_group(group, "bad", &gid));
+	account_groups_of(group, "user", 65536, &gids, &count);
+	assert_int_equal(count, 3);
+	assert_int_equal(gids[1], 10);
+	assert_int_equal(gids[2], 20);
+	count = 0;
+	account_groups_of(group, "user", 1, &gids, &count);
+	assert_int_equal(count, 1);
+	free(gids);
+}
+
+static void test_a_user_is_set_by_ids_or_names(void **state)
+{
+	struct process_plan plan = { .uid = 5, .gid = 6, .additional_gid_count = 1 };
+	struct error err;
+
+	(void)state;
+	assert_int_equal(process_set_user(&plan, "1000", &err), 0);
+	assert_true(plan.uid == 1000 && plan.gid == 6 && plan.additional_gid_count == 1 && !plan.user_name);
+	assert_int_equal(process_set_user(&plan, "1001:7", &err), 0);
+	assert_true(plan.uid == 1001 && plan.gid == 7 && plan.additional_gid_count == 1 && !plan.group_name);
+	assert_int_equal(process_set_user(&plan, "8:staff", &err), 0);
+	assert_true(plan.uid == 8 && !plan.user_name && !plan.user_groups);
+	assert_string_equal(plan.group_name, "staff");
+	assert_int_equal(process_set_user(&plan, "_user-1.2:9", &err), 0);
+	assert_true(plan.gid == 9 && !plan.group_name && !plan.user_groups && plan.additional_gid_count == 0);
+	assert_string_equal(plan.user_name, "_user-1.2");
+	assert_int_equal(process_set_user(&plan, "user", &err), 0);
+	assert_true(plan.user_groups);
+	process_plan_free(&plan);
+}
+
+static void test_odd_users_are_refused(void **state)
+{
+	static const char *const odd[] = { "", ":", "-1", "+1", "1:2:3", "root ", " root", "root\n", "1:", ":1", "0x0",
+		"1 ", "4294967295", "1:4294967295", "4294967296", "99999999999999999999", "root:", ":root", "-root",
+		"1root", "a/b", "a,b", "root:-1", "root:wheel:x" };
+	struct process_plan plan = { .uid = 5, .gid = 6, .additional_gid_count = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		struct error err = { 0 };
+
+		assert_int_equal(process_set_user(&plan, odd[i], &err), -EINVAL);
+		assert_non_null(strstr(err.message, odd[i]));
+	}
+	assert_true(plan.uid == 5 && plan.gid == 6 && !plan.user_name && plan.additional_gid_count == 1);
 }
 
 static void test_the_last_entry_of_a_name_counts(void **state)
@@ -303,6 +395,10 @@ int main(void)
 		cmocka_unit_test(test_a_plan_without_arguments_is_refused),
 		cmocka_unit_test(test_a_plan_with_a_relative_directory_is_refused),
 		cmocka_unit_test(test_home_comes_from_passwd),
+		cmocka_unit_test(test_ids_are_whole_decimal_numbers),
+		cmocka_unit_test(test_users_and_groups_are_found_by_their_whole_name),
+		cmocka_unit_test(test_a_user_is_set_by_ids_or_names),
+		cmocka_unit_test(test_odd_users_are_refused),
 		cmocka_unit_test(test_the_last_entry_of_a_name_counts),
 		cmocka_unit_test(test_a_large_environment_is_handled),
 		cmocka_unit_test(test_an_empty_home_is_as_none),

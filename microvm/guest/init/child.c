@@ -147,6 +147,8 @@ static int enter_container(const struct child_orders *orders, int *master, struc
 		result = error_set(err, errno, "enter the container's namespaces");
 	if (result == 0 && orders->user_namespace)
 		result = become_root_of_user_namespace(orders, err);
+	if (result == 0)
+		result = process_resolve_user(orders->process, err);
 	if (result < 0)
 		return result;
 	root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
