@@ -4,10 +4,12 @@
  *
  *   runtime                                     child
  *   opens the container, builds the plan
- *   clone3 ------------------------------------> waits
- *   id maps, limits from outside;  GO ---------> enters cgroups and namespaces; or asks the monitor
+ *   isolation->exec_prepare
+ *   clone3 (into the cgroup) ------------------> waits
+ *   limits from outside;  GO ------------------> enters v1 cgroups; isolation->exec_child:
+ *                                                enters the namespaces; or asks the monitor
  *   terminal <--------------------- TERMINAL(fd)
- *   pid file      <------------------- PREPARED
+ *   pid file, pidfd <----------------- PREPARED  (the executable was found; or the monitor can be spoken to)
  *   START -------------------------------------> execve; or goes on as the session's proxy
  *   closed socket, or STARTED <-----------------
  *
@@ -15,31 +17,36 @@
  * process; in front of a micro-VM it stays as the proxy of one session: it forwards its signals and its terminal's size
  * to the guest and ends with the session's status, so that whoever waits for its pid sees no difference.
  *
- * Source: the command lines of runc and crun; runtime-spec has no exec.
+ * Source: the command lines of runc and crun; runtime-spec has no exec, but config.md has "execCPUAffinity".
  */
 #ifndef DUET_RUNTIME_EXEC_H
 #define DUET_RUNTIME_EXEC_H
 
 #include "runtime/launch.h"
 
+/* What exec's own failures end with, as runc's and crun's do; what engines look for is in the error's words. */
+#define EXEC_EXIT_FAILED 255
+
 /* What the caller wants; strings stay the caller's. What config.json's process says holds where nothing else is said.
  */
 struct exec_options {
 	const char *root; /* state root */
 	const char *id;
-	const char
-		*process_file; /* a whole process object (runtime-spec config.md "process"); NULL: the options below */
-	char *const *args;     /* NULL-terminated; NULL with process_file */
-	char *const *env;      /* NAME=VALUE to add; NULL-terminated or NULL */
-	const char *cwd;       /* NULL: the container's */
-	const char *user;      /* "USER[:GROUP]", ids or names of the container's own /etc/passwd and group; NULL */
-	const gid_t *additional_gids;
+	/* A whole process object (runtime-spec config.md "process") in place of config.json's; "-": standard input;
+	 * NULL: none. Capabilities, limits, labels, scheduler and the like that it leaves out are config.json's. What
+	 * the options below say goes over both. */
+	const char *process_file;
+	char *const *args;            /* NULL-terminated; NULL: the process file's */
+	char *const *env;             /* NAME=VALUE to add; NULL-terminated or NULL */
+	const char *cwd;              /* NULL: the container's */
+	const char *user;             /* "USER[:GROUP]": see process_set_user(); NULL */
+	const gid_t *additional_gids; /* to be added */
 	size_t additional_gid_count;
-	char *const *capabilities; /* CAP_… to add to the container's; NULL-terminated or NULL */
+	uint64_t capabilities; /* bit N: capability N, added to the bounding, permitted and effective set */
 	const char *apparmor, *process_label;
 	const char *pid_file, *console_socket, *pidfd_socket;
 	const char *cgroup; /* path below the container's group; NULL: the group itself */
-	bool terminal;      /* for the options; a process_file says it itself, or is overruled by this */
+	bool terminal;      /* or the process file asks for one; config.json's does not count */
 	bool no_new_privileges;
 	bool detach, ignore_paused;
 	uint32_t preserve_fds;
@@ -48,20 +55,31 @@ struct exec_options {
 struct exec {
 	const struct exec_options *options;
 	const struct isolation *isolation;
-	struct container *container;
-	struct oci_spec *spec; /* as it was when the container was created */
+	struct container *container; /* the child has its state directory open too: its isolation closes what it must */
+	struct oci_spec *spec;       /* as it was when the container was created */
 	struct process_plan process;
-	struct cgroup *cgroup;
+	struct cgroup *cgroup; /* NULL: the container has none */
 	struct cgroup_join join;
-	int namespace_fds[NAMESPACE_KINDS];
-	int socket; /* this side's end of the pair */
-	pid_t pid;  /* of the child, in the runtime */
+	int container_pidfd; /* the container's first process, or its monitor; checked to be it */
+	int socket;          /* this side's end of the pair */
+	pid_t pid;           /* of the child, in the runtime */
 	int pidfd;
-	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
+	int terminal_fd;     /* the pty's master, in the runtime; -EBADF: no terminal */
+	int signal_fd;       /* of the runtime that waits, which has its signals blocked; -EBADF: detached */
+	bool enter_by_child; /* container: only the child may enter the pid namespace, by one more clone */
+	bool heard;          /* the child has said something */
 };
 
 /* The command. The result is the exit status for it (the process's own, or 128 + its signal; 0 when detached), or a
- * negative errno, for which the command ends with 255 unless the error has a status of its own. */
+ * negative errno, for which the command ends with EXEC_EXIT_FAILED. */
 int lifecycle_exec(const struct exec_options *options, struct error *err);
+
+/* ---- the child's side, for the isolations: it leads a session, has the runtime's signal mask (everything may be
+ * blocked) and dies with the runtime until START ---- */
+
+/* Hands the pty's master over. */
+int exec_child_terminal(struct exec *exec, int master, struct error *err);
+/* PREPARED, and waits for START. */
+int exec_child_prepared(struct exec *exec, struct error *err);
 
 #endif

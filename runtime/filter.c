@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/filter.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -9,19 +10,18 @@
 /* Beside the containers' directories; no id begins with a dot. */
 #define FILTER_CACHE_DIRECTORY ".seccomp"
 
-int filter_compile(struct launch *launch, struct error *err)
+int filter_compile(
+	int state_root_fd, const struct oci_seccomp *profile, struct process_seccomp *seccomp, struct error *err)
 {
-	struct process_seccomp *seccomp = &launch->process.seccomp;
 	struct seccomp_program program = { 0 };
 	cleanup_fd int cache = -EBADF;
 	int result;
 
-	if (!launch->spec->seccomp)
+	if (!profile)
 		return 0;
-	if (mkdirat(launch->container->root_fd, FILTER_CACHE_DIRECTORY, 0700) == 0 || errno == EEXIST)
-		cache = openat(launch->container->root_fd, FILTER_CACHE_DIRECTORY,
-			O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	result = seccomp_compile_cached(cache, launch->spec->seccomp, &program, NULL, err);
+	if (mkdirat(state_root_fd, FILTER_CACHE_DIRECTORY, 0700) == 0 || errno == EEXIST)
+		cache = openat(state_root_fd, FILTER_CACHE_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	result = seccomp_compile_cached(cache, profile, &program, NULL, err);
 	if (result < 0)
 		return result;
 	if (program.notify) {

@@ -5,9 +5,11 @@
 #ifndef DUET_RUNTIME_FILTER_H
 #define DUET_RUNTIME_FILTER_H
 
-#include "runtime/launch.h"
+#include "oci/spec.h"
+#include "process/process_plan.h"
 
-/* Fills launch->process.seccomp from linux.seccomp; leaves it empty where there is none. */
-int filter_compile(struct launch *launch, struct error *err);
+/* Fills *seccomp from linux.seccomp (NULL: there is none, and it stays as it is). */
+int filter_compile(
+	int state_root_fd, const struct oci_seccomp *profile, struct process_seccomp *seccomp, struct error *err);
 
 #endif

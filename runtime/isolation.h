@@ -23,7 +23,11 @@ struct isolation {
 	void (*release)(struct launch *launch);
 	/* Delivers a signal to the container's process, or to all of its processes. */
 	int (*signal)(const struct container *container, int signal, bool all, struct error *err);
-	/* In exec's child, which waits for GO first: see runtime/exec.h. Returns only on failure. */
+	/* exec, in the runtime, before its child is made: refuses what cannot mean the same behind this wall, goes
+	 * where the child has to be born, adjusts the plan (limits_applied: the runtime sets its limits from outside).
+	 */
+	int (*exec_prepare)(struct exec *exec, struct error *err);
+	/* In exec's child, after GO, in the container's cgroup: see runtime/exec.h. Returns only on failure. */
 	int (*exec_child)(struct exec *exec, struct error *err);
 	/* The container's processes, as seen from the host or, behind the other wall, from inside the guest. */
 	int (*processes)(const struct container *container, struct process_list *list, struct error *err);

@@ -69,7 +69,7 @@ static int container_child(struct launch *launch, struct error *err)
 {
 	cleanup_free char *executable = NULL;
 	cleanup_fd int terminal = -EBADF;
-	int connection = launch->socket;
+	int connection = launch->child.socket;
 	int result = container_build_root(launch, &terminal, err);
 
 	if (result == 0 && terminal >= 0)
@@ -85,7 +85,7 @@ static int container_child(struct launch *launch, struct error *err)
 		connection = launch_child_wait_start(launch, err);
 	if (connection < 0)
 		return connection;
-	launch->socket = connection;
+	launch->child.socket = connection;
 	launch->process.error_fd = connection;
 	result = launch_child_hooks(launch, OCI_HOOK_START_CONTAINER, OCI_STATUS_CREATED, err);
 	if (result == 0)

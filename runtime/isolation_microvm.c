@@ -181,7 +181,7 @@ static void microvm_close(struct launch *launch)
 static void microvm_close_inherited(const struct launch *launch)
 {
 	int keep[] = {
-		launch->socket,
+		launch->child.socket,
 		launch->listener_fd,
 		launch->vm.kvm_fd,
 		launch->vm.kernel_fd,

@@ -4,19 +4,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sched.h>
-#include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/sys.h"
 #include "ns/rootfs.h"
+#include "runtime/descriptor.h"
 #include "runtime/filter.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
@@ -80,6 +76,9 @@ static int launch_load(struct launch *launch, char **ret_bundle, struct error *e
 	launch->process.new_keyring = !launch->options->no_new_keyring;
 	launch->process.keyring_name = xprintf("_ses.%s", launch->options->id);
 	launch->process.preserve_fds = launch->options->preserve_fds;
+	/* execCPUAffinity is not for the container's first process. */
+	free_pointer(&launch->process.cpu_affinity_initial);
+	free_pointer(&launch->process.cpu_affinity_final);
 	if (stat(launch->plan.rootfs.root, &status) < 0)
 		return error_set(err, errno, "config.json: root.path: %s", launch->plan.rootfs.root);
 	if (!S_ISDIR(status.st_mode))
@@ -194,114 +193,17 @@ static int launch_clone(struct launch *launch, struct error *err)
 {
 	/* cgroup: after the v1 groups were joined, or its root would be the runtime's own group. User namespaces that
 	 * are joined: see launch_child.c. */
-	uint64_t later = CLONE_NEWCGROUP | CLONE_NEWTIME;
+	uint64_t flags = launch->plan.namespaces.unshare & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
 	bool joins_user = launch->namespace_fds[NAMESPACE_USER] >= 0;
-	struct clone_args arguments = { .exit_signal = SIGCHLD };
-	int cgroup_fd = launch->join.clone_into_fd;
-	cleanup_fd int theirs = -EBADF;
-	int sockets[2], own[2], saved;
-	int result = message_pair(sockets, err);
-
-	if (result < 0)
-		return result;
-	launch->socket = sockets[0];
-	theirs = sockets[1];
-	result = launch_enter_for_children(launch, own, err);
-	if (result < 0) {
-		launch_return_from_children(own);
-		return result;
-	}
-	arguments.flags = CLONE_PIDFD | (joins_user ? 0 : launch->plan.namespaces.unshare & ~later);
-	arguments.pidfd = (uintptr_t)&launch->pidfd;
-	if (cgroup_fd >= 0) {
-		arguments.flags |= CLONE_INTO_CGROUP;
-		arguments.cgroup = (uint64_t)cgroup_fd;
-	}
-	launch->pid = sys_clone3(&arguments);
-	if (launch->pid == 0) {
-		close_fd(&launch->socket);
-		launch->socket = take_fd(&theirs);
-		launch_child(launch);
-	}
-	saved = errno;
-	launch_return_from_children(own);
-	if (launch->pid < 0)
-		return error_set(err, saved, "clone the container's process");
-	return 0;
-}
-
-/* Booting a guest takes its time: a person who presses Ctrl-C meanwhile is heard. Other signals find no process yet and
- * go. */
-static int launch_listen(struct launch *launch, struct error *err)
-{
-	struct pollfd sources[] = { { .fd = launch->socket, .events = POLLIN },
-		{ .fd = launch->options->signal_fd, .events = POLLIN } };
-	struct signalfd_siginfo info;
-
-	for (;;) {
-		if (poll(sources, ARRAY_SIZE(sources), -1) < 0 && errno != EINTR)
-			return error_set(err, errno, "wait for the container's process");
-		if (sources[1].revents && read(sources[1].fd, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
-			(info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP ||
-				info.ssi_signo == SIGQUIT))
-			return error_set_exit(err, 128 + (int)info.ssi_signo, -EINTR,
-				"interrupted by SIG%s before the container was made",
-				sigabbrev_np((int)info.ssi_signo));
-		if (sources[0].revents)
-			return 0;
-	}
-}
-
-/* Its socket is closed: it has ended or is about to. */
-static int launch_explain_death(struct launch *launch, struct error *err)
-{
-	struct pollfd ended = { .fd = launch->pidfd, .events = POLLIN };
-	int status;
-
-	(void)poll(&ended, 1, 1000);
-	if (launch->pid <= 0 || waitpid(launch->pid, &status, WNOHANG | __WALL) != launch->pid)
-		return error_set(err, -EIO, "the container's process does not answer");
-	launch->pid = 0;
-	if (!WIFSIGNALED(status))
-		return error_set(err, -EIO, "the container's process ended while it was being set up");
-	launch->killed_at_birth = WTERMSIG(status) == SIGKILL && !launch->heard;
-	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s",
-		WTERMSIG(status), strsignal(WTERMSIG(status)),
-		WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
-}
-
-/* What the child says next; FAILED becomes the error. */
-static int launch_receive(struct launch *launch, struct message *message, struct error *err)
-{
-	int result = launch_listen(launch, err);
-
-	if (result < 0)
-		return result;
-	result = message_receive(launch->socket, message);
-	if (result == -EPIPE)
-		return launch_explain_death(launch, err);
-	if (result < 0)
-		return error_set(err, -result, "hear from the container's process");
-	launch->heard = true;
-	if (message->type == LAUNCH_FAILED)
-		return message_to_error(message, err);
-	return 0;
-}
-
-static int launch_tell(struct launch *launch, enum launch_message type, struct error *err)
-{
-	struct message *answer;
-	int result = message_send(launch->socket, type, NULL, 0, -1);
+	int own[2];
+	int result = launch_enter_for_children(launch, own, err);
 
 	if (result == 0)
-		return 0;
-	/* It has ended: its last word is the better error. */
-	answer = xcalloc(1, sizeof(*answer));
-	if (launch_receive(launch, answer, err) == 0)
-		error_set(err, -result, "speak to the container's process");
-	close_fd(&answer->fd);
-	free(answer);
-	return -EIO;
+		result = child_clone(&launch->child, joins_user ? 0 : flags, launch->join.clone_into_fd, err);
+	if (result == 0)
+		launch_child(launch);
+	launch_return_from_children(own);
+	return result < 0 ? result : 0;
 }
 
 static int launch_run_hooks(struct launch *launch, struct error *err)
@@ -327,14 +229,14 @@ static int launch_take_terminal(struct launch *launch, struct message *message, 
 		return error_set(err, -EPROTO, "the container's process sent no terminal");
 	if (!launch->options->console_socket)
 		return 0;
-	return terminal_send(launch->options->console_socket, launch->terminal_fd, err);
+	return descriptor_send(launch->options->console_socket, launch->terminal_fd, TERMINAL_SOCKET_NAME, err);
 }
 
 /* Answers the child until it is prepared. */
 static int launch_converse(struct launch *launch, struct message *message, struct error *err)
 {
 	for (;;) {
-		int result = launch_receive(launch, message, err);
+		int result = child_receive(&launch->child, message, err);
 
 		if (result < 0)
 			return result;
@@ -345,7 +247,7 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 		case LAUNCH_MOUNTED:
 			result = launch_run_hooks(launch, err);
 			if (result == 0)
-				result = launch_tell(launch, LAUNCH_HOOKS_DONE, err);
+				result = child_tell(&launch->child, LAUNCH_HOOKS_DONE, err);
 			break;
 		case LAUNCH_TERMINAL:
 			result = launch_take_terminal(launch, message, err);
@@ -365,8 +267,8 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 
 static int launch_note_pid(struct launch *launch, struct error *err)
 {
-	launch->container->record.pid = launch->pid;
-	launch->container->record.pid_start_ticks = process_start_ticks(launch->pid);
+	launch->container->record.pid = launch->child.pid;
+	launch->container->record.pid_start_ticks = process_start_ticks(launch->child.pid);
 	return container_save(launch->container, err);
 }
 
@@ -383,15 +285,15 @@ static int launch_child_up(struct launch *launch, struct error *err)
 	if ((launch->plan.namespaces.unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0) {
 		bool setgroups_denied = false;
 
-		result = namespaces_write_id_maps(&launch->plan.namespaces, launch->pid, &setgroups_denied, err);
+		result = namespaces_write_id_maps(&launch->plan.namespaces, launch->child.pid, &setgroups_denied, err);
 		if (result < 0)
 			return result;
 	}
 	result = launch_move_network_devices(launch, err);
 	if (result == 0 && launch->process.limits_applied)
-		result = process_limit(&launch->process, launch->pid, err);
+		result = process_limit(&launch->process, launch->child.pid, err);
 	if (result == 0)
-		result = launch_tell(launch, LAUNCH_GO, err);
+		result = child_tell(&launch->child, LAUNCH_GO, err);
 	if (result == 0)
 		result = launch_converse(launch, message, err);
 	return result;
@@ -406,21 +308,17 @@ static int launch_again(struct launch *launch, struct error *err)
 	int result;
 
 	cgroup_join_close(&launch->join);
-	close_fd(&launch->socket);
-	close_fd(&launch->pidfd);
+	child_close(&launch->child);
 	result = cgroup_join_open(launch->cgroup, NULL, false, &launch->join, err);
 	return result < 0 ? result : launch_child_up(launch, err);
 }
 
 static int launch_write_pid_file(struct launch *launch, struct error *err)
 {
-	cleanup_free char *text = xprintf("%d", (int)launch->pid);
-	int result = file_replace(AT_FDCWD, launch->options->pid_file, text, strlen(text), 0644);
+	int result = child_write_pid_file(&launch->child, launch->options->pid_file, err);
 
-	if (result < 0)
-		return error_set(err, -result, "write the pid file %s", launch->options->pid_file);
-	launch->pid_file_written = true;
-	return 0;
+	launch->pid_file_written = result == 0;
+	return result;
 }
 
 static int launch_make(struct launch *launch, char *bundle, struct error *err)
@@ -440,12 +338,13 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 	if (result == 0)
 		result = rootfs_open_sources(&launch->plan, err);
 	if (result == 0)
-		result = filter_compile(launch, err);
+		result = filter_compile(
+			launch->container->root_fd, launch->spec->seccomp, &launch->process.seccomp, err);
 	if (result == 0)
 		result = launch_make_cgroup(launch, err);
 	if (result == 0)
 		result = launch_child_up(launch, err);
-	if (result < 0 && launch->killed_at_birth && launch->join.clone_into_fd >= 0)
+	if (result < 0 && launch->child.killed_at_birth && launch->join.clone_into_fd >= 0)
 		result = launch_again(launch, err);
 	if (result == 0 && launch->options->pid_file)
 		result = launch_write_pid_file(launch, err);
@@ -461,7 +360,9 @@ int launch_create(const struct launch_options *options, struct launch **ret, str
 	int result;
 
 	launch->options = options;
-	launch->socket = launch->listener_fd = launch->pidfd = launch->terminal_fd = -EBADF;
+	launch->child = (struct child)CHILD_NONE;
+	launch->child.signal_fd = options->signal_fd;
+	launch->listener_fd = launch->terminal_fd = -EBADF;
 	launch->join.clone_into_fd = -EBADF;
 	launch->vm.kvm_fd = launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
@@ -500,11 +401,11 @@ int launch_start(struct launch *launch, struct error *err)
 	launch->container->record.started = true;
 	result = container_save(launch->container, err);
 	if (result == 0)
-		result = launch_tell(launch, LAUNCH_START, err);
+		result = child_tell(&launch->child, LAUNCH_START, err);
 	if (result < 0)
 		return result;
 	/* A signal that comes now waits: it is for the process, which is about to be there. */
-	result = message_receive(launch->socket, message);
+	result = message_receive(launch->child.socket, message);
 	if (result == 0 && message->type == LAUNCH_FAILED)
 		return message_to_error(message, err);
 	/* A closed socket is a container's execve(2); that it may also be its death will be seen by who waits for it.
@@ -520,10 +421,10 @@ int launch_accept(struct launch *launch, struct error *err)
 	int result = container_save(launch->container, err);
 
 	if (result == 0)
-		result = launch_tell(launch, LAUNCH_ACCEPTED, err);
+		result = child_tell(&launch->child, LAUNCH_ACCEPTED, err);
 	/* Until it has said so the child dies with its parent. */
 	if (result == 0)
-		result = launch_receive(launch, message, err);
+		result = child_receive(&launch->child, message, err);
 	if (result < 0)
 		return result;
 	close_fd(&message->fd);
@@ -536,12 +437,7 @@ void launch_abort(struct launch *launch)
 {
 	struct error err;
 
-	if (launch->pid > 0) {
-		(void)kill(launch->pid, SIGKILL);
-		while (waitpid(launch->pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
-		launch->pid = 0;
-	}
+	child_kill(&launch->child);
 	if (launch->cgroup && cgroup_delete(launch->cgroup, CGROUP_DELETE_TIMEOUT_MS, &err) < 0)
 		log_warning("%s", err.message);
 	if (launch->pid_file_written)
@@ -560,9 +456,8 @@ void launch_free(struct launch **location)
 		launch->isolation->release(launch);
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
 		close_fd(&launch->namespace_fds[kind]);
-	close_fd(&launch->socket);
+	child_close(&launch->child);
 	close_fd(&launch->listener_fd);
-	close_fd(&launch->pidfd);
 	close_fd(&launch->terminal_fd);
 	cgroup_join_close(&launch->join);
 	cgroup_close(&launch->cgroup);

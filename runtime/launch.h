@@ -24,6 +24,7 @@
 #include "ns/namespaces.h"
 #include "oci/spec.h"
 #include "process/process_plan.h"
+#include "runtime/child.h"
 #include "runtime/container.h"
 
 enum launch_message {
@@ -82,15 +83,11 @@ struct launch {
 	struct cgroup *cgroup;
 	struct cgroup_join join;
 	struct launch_vm vm;
-	int socket;      /* this side's end of the pair */
+	struct child child;
 	int listener_fd; /* control socket; -EBADF where there is none */
 	int namespace_fds[NAMESPACE_KINDS];
-	pid_t pid; /* of the child, in the runtime */
-	int pidfd;
 	bool pid_file_written;
-	bool heard;           /* the child has said something */
-	bool killed_at_birth; /* it was killed before that */
-	int terminal_fd;      /* the pty's master, in the runtime; -EBADF: no terminal */
+	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
 };
 
 /* ---- the runtime's side ---- */

@@ -21,7 +21,7 @@
 static int child_expect(struct launch *launch, enum launch_message type, struct error *err)
 {
 	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
-	int result = message_receive(launch->socket, message);
+	int result = message_receive(launch->child.socket, message);
 
 	close_fd(&message->fd);
 	if (result < 0)
@@ -33,7 +33,7 @@ static int child_expect(struct launch *launch, enum launch_message type, struct 
 
 static int child_say(struct launch *launch, enum launch_message type, struct error *err)
 {
-	int result = message_send(launch->socket, type, NULL, 0, -1);
+	int result = message_send(launch->child.socket, type, NULL, 0, -1);
 
 	return result < 0 ? error_set(err, -result, "speak to the runtime") : 0;
 }
@@ -51,7 +51,7 @@ int launch_child_mounted(struct launch *launch, struct error *err)
 
 int launch_child_terminal(struct launch *launch, int master, struct error *err)
 {
-	int result = message_send(launch->socket, LAUNCH_TERMINAL, NULL, 0, master);
+	int result = message_send(launch->child.socket, LAUNCH_TERMINAL, NULL, 0, master);
 
 	return result < 0 ? error_set(err, -result, "hand the terminal to the runtime") : 0;
 }
@@ -63,7 +63,7 @@ int launch_child_prepared(struct launch *launch, struct error *err)
 
 	if (result < 0)
 		return result;
-	result = message_receive(launch->socket, message);
+	result = message_receive(launch->child.socket, message);
 	if (result < 0)
 		return error_set(err, -result, "hear from the runtime");
 	close_fd(&message->fd);
@@ -74,7 +74,7 @@ int launch_child_prepared(struct launch *launch, struct error *err)
 	if (message->type == LAUNCH_START)
 		return 1;
 	result = child_say(launch, LAUNCH_DONE, err);
-	close_fd(&launch->socket);
+	close_fd(&launch->child.socket);
 	return result;
 }
 
@@ -134,7 +134,7 @@ static void child_close_host(struct launch *launch)
 {
 	cgroup_join_close(&launch->join);
 	cgroup_close(&launch->cgroup);
-	close_fd(&launch->pidfd);
+	close_fd(&launch->child.pidfd);
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
 		close_fd(&launch->namespace_fds[kind]);
 	if (launch->options->signal_fd >= 0)
@@ -145,12 +145,8 @@ static int child_enter(struct launch *launch, struct error *err)
 {
 	const struct namespaces_plan *plan = &launch->plan.namespaces;
 	uint64_t joined = CLONE_NEWCGROUP | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWNS;
-	int result = 0;
+	int result = cgroup_join_self(&launch->join, err);
 
-	if (launch->process.cpu_affinity_initial)
-		result = process_set_cpu_affinity(launch->process.cpu_affinity_initial, err);
-	if (result == 0)
-		result = cgroup_join_self(&launch->join, err);
 	if (result == 0)
 		result = namespaces_join(launch->namespace_fds, joined, err);
 	if (result == 0 && (plan->unshare & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
@@ -178,7 +174,7 @@ static int child_behind_user_namespace(struct launch *launch, struct error *err)
 		return error_set(err, errno, "clone inside the joined user namespace");
 	if (pid == 0)
 		return 0;
-	(void)message_send(launch->socket, LAUNCH_PID, &pid, sizeof(pid), -1);
+	(void)message_send(launch->child.socket, LAUNCH_PID, &pid, sizeof(pid), -1);
 	_exit(0);
 }
 
@@ -214,24 +210,21 @@ void launch_child(struct launch *launch)
 	struct error err = { 0 };
 
 	(void)child_main(launch, &err);
-	(void)message_send_error(launch->socket, LAUNCH_FAILED, &err);
+	(void)message_send_error(launch->child.socket, LAUNCH_FAILED, &err);
 	_exit(err.exit_status ? err.exit_status : 1);
 }
 
 int launch_adopt(struct launch *launch, const struct message *message, struct error *err)
 {
 	int32_t pid;
+	int result;
 
 	if (launch->namespace_fds[NAMESPACE_USER] < 0 || message->length != sizeof(pid))
 		return error_set(err, -EPROTO, "the container's process said something unexpected");
 	memcpy(&pid, message->data, sizeof(pid));
-	while (waitpid(launch->pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
-	launch->pid = pid;
-	close_fd(&launch->pidfd);
-	launch->pidfd = pidfd_open(pid, 0);
-	if (launch->pidfd < 0)
-		return error_set(err, errno, "open the container's process %d", pid);
+	result = child_adopt(&launch->child, pid, err);
+	if (result < 0)
+		return result;
 	launch->container->record.pid = pid;
 	launch->container->record.pid_start_ticks = process_start_ticks(pid);
 	return container_save(launch->container, err);
@@ -242,7 +235,7 @@ int launch_move_network_devices(struct launch *launch, struct error *err)
 	for (size_t i = 0; i < launch->spec->network_device_count; i++) {
 		const struct oci_network_device *device = &launch->spec->network_devices[i];
 		const char *name = device->container_name ? device->container_name : device->host_name;
-		int result = network_move_device(device->host_name, name, launch->pid, err);
+		int result = network_move_device(device->host_name, name, launch->child.pid, err);
 
 		if (result < 0)
 			return result;

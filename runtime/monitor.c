@@ -109,7 +109,7 @@ static void monitor_answer(struct monitor *monitor, const struct error *failure)
 		(void)message_send_error(monitor->answer, LAUNCH_FAILED, failure);
 	else
 		(void)message_send(monitor->answer, LAUNCH_STARTED, NULL, 0, -1);
-	if (monitor->answer != monitor->launch->socket)
+	if (monitor->answer != monitor->launch->child.socket)
 		(void)close(monitor->answer);
 	monitor->answer = -EBADF;
 }
@@ -123,7 +123,7 @@ static int monitor_prepared(struct monitor *monitor, struct error *err)
 	monitor->phase = PHASE_CREATED;
 	if (result == 0)
 		return 0;
-	monitor->answer = monitor->launch->socket;
+	monitor->answer = monitor->launch->child.socket;
 	monitor->phase = PHASE_STARTING;
 	result = monitor_resize(monitor, err);
 	return result < 0 ? result : monitor_tell_session(monitor, GUEST_START, err);
@@ -359,8 +359,8 @@ int monitor_run(struct monitor *monitor, struct error *err)
 		return result;
 	if (monitor->answer >= 0)
 		monitor_answer(monitor, err);
-	else if (monitor->launch->socket >= 0)
-		(void)message_send_error(monitor->launch->socket, LAUNCH_FAILED, err);
+	else if (monitor->launch->child.socket >= 0)
+		(void)message_send_error(monitor->launch->child.socket, LAUNCH_FAILED, err);
 	else
 		log_error(err);
 	_exit(err->exit_status ? err->exit_status : 1);

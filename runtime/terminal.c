@@ -2,15 +2,13 @@
 #include "runtime/terminal.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <termios.h>
 
 struct terminal {
 	int master;
-	bool raw; /* standard input was a terminal and has to be restored */
+	bool present; /* standard input is a terminal */
+	bool raw;     /* and has to be restored */
 	struct termios saved;
 };
 
@@ -26,35 +24,6 @@ int terminal_check(const struct launch *launch, struct error *err)
 	if (!terminal && options->console_socket)
 		return error_set(
 			err, -EINVAL, "--console-socket was given, but process.terminal in config.json is not true");
-	return 0;
-}
-
-int terminal_send(const char *path, int master, struct error *err)
-{
-	static const char name[] = "/dev/ptmx";
-	cleanup_fd int socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .header = {
-			      .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
-	struct iovec payload = { (void *)name, sizeof(name) - 1 };
-	struct msghdr message = { .msg_iov = &payload,
-		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space) };
-
-	if (socket_fd < 0)
-		return error_set(err, errno, "make a socket");
-	if (strlen(path) >= sizeof(address.sun_path))
-		return error_set(err, ENAMETOOLONG, "console socket %s", path);
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	memcpy(CMSG_DATA(&control.header), &master, sizeof(master));
-	if (connect(socket_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return error_set(err, errno, "connect to console socket %s", path);
-	if (sendmsg(socket_fd, &message, MSG_NOSIGNAL) < 0)
-		return error_set(err, errno, "send the terminal to console socket %s", path);
 	return 0;
 }
 
@@ -83,20 +52,41 @@ int terminal_make(uint32_t rows, uint32_t columns, int *ret_master, int *ret_sla
 	return 0;
 }
 
+/* A job in the background leaves the terminal to whoever has it now. Without job control it is ours. */
+static bool may_be_changed(const struct terminal *terminal)
+{
+	pid_t group = terminal->present ? tcgetpgrp(STDIN_FILENO) : 0;
+
+	return terminal->present && (group < 0 || group == getpgrp());
+}
+
+int terminal_claim(struct terminal *terminal, bool again)
+{
+	struct termios raw;
+
+	if ((terminal->raw && !again) || !may_be_changed(terminal))
+		return 0;
+	if (!terminal->raw && tcgetattr(STDIN_FILENO, &terminal->saved) < 0)
+		return -errno;
+	raw = terminal->saved;
+	cfmakeraw(&raw);
+	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)
+		return -errno;
+	terminal->raw = true;
+	return 0;
+}
+
 int terminal_open(struct terminal **ret, int master, struct error *err)
 {
 	struct terminal *terminal = xcalloc(1, sizeof(*terminal));
-	struct termios raw;
+	int result;
 
 	terminal->master = master;
-	if (tcgetattr(STDIN_FILENO, &terminal->saved) == 0) {
-		raw = terminal->saved;
-		cfmakeraw(&raw);
-		if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0) {
-			free(terminal);
-			return error_set(err, errno, "make the terminal raw");
-		}
-		terminal->raw = true;
+	terminal->present = isatty(STDIN_FILENO);
+	result = terminal_claim(terminal, false);
+	if (result < 0) {
+		free(terminal);
+		return error_set(err, -result, "make the terminal raw");
 	}
 	terminal_resize(terminal);
 	*ret = terminal;
@@ -107,7 +97,7 @@ void terminal_resize(const struct terminal *terminal)
 {
 	struct winsize size;
 
-	if (terminal && terminal->raw && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+	if (terminal && terminal->present && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
 		(void)ioctl(terminal->master, TIOCSWINSZ, &size);
 }
 
@@ -117,8 +107,9 @@ void terminal_close(struct terminal **location)
 
 	if (!terminal)
 		return;
+	/* Without waiting for output that a stopped terminal may never take. */
 	if (terminal->raw)
-		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal->saved);
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->saved);
 	free(terminal);
 	*location = NULL;
 }

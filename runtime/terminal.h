@@ -12,8 +12,8 @@
  * a socket, one without a terminal must have none. */
 int terminal_check(const struct launch *launch, struct error *err);
 
-/* Sends the master over the unix stream socket at path (SCM_RIGHTS, the payload is the terminal's name). */
-int terminal_send(const char *path, int master, struct error *err);
+/* What a master is called that is sent to --console-socket (descriptor.h). */
+#define TERMINAL_SOCKET_NAME "/dev/ptmx"
 
 /* A pty of the host's for a micro-VM: raw, since the line discipline is the guest's, and the controlling terminal of
  * the caller, who leads a session and so hears of its changes of size (SIGWINCH). */
@@ -21,9 +21,12 @@ int terminal_make(uint32_t rows, uint32_t columns, int *master, int *slave, stru
 
 struct terminal;
 
-/* The caller's standard input becomes raw and its size is given to the master. NULL in *terminal when standard input is
- * no terminal: bytes are relayed all the same. */
+/* The caller's standard input, when it is a terminal, becomes raw and its size is given to the master; otherwise bytes
+ * are relayed all the same. */
 int terminal_open(struct terminal **terminal, int master, struct error *err);
+/* Makes it raw now where it was not the caller's own to be changed before: a job that was in the background. again:
+ * somebody else may have changed it since, as a shell does while a job is stopped. */
+int terminal_claim(struct terminal *terminal, bool again);
 /* Copies the window's size (after SIGWINCH). */
 void terminal_resize(const struct terminal *terminal);
 /* Restores the caller's terminal. Safe on NULL. */

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "base/sys.h"
+#include "runtime/launch.h"
+
+pid_t child_clone(struct child *child, uint64_t flags, int cgroup_fd, struct error *err)
+{
+	struct clone_args arguments = { .flags = flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
+	int sockets[2], result = message_pair(sockets, err);
+	pid_t pid;
+
+	if (result < 0)
+		return result;
+	arguments.pidfd = (uintptr_t)&child->pidfd;
+	if (cgroup_fd >= 0) {
+		arguments.flags |= CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint64_t)cgroup_fd;
+	}
+	pid = sys_clone3(&arguments);
+	if (pid < 0)
+		result = error_set(err, errno, "clone the container's process");
+	close_fd(&sockets[pid == 0 ? 0 : 1]);
+	if (pid < 0) {
+		close_fd(&sockets[0]);
+		return result;
+	}
+	child->socket = sockets[pid == 0 ? 1 : 0];
+	child->pid = pid;
+	return pid;
+}
+
+static int child_listen(struct child *child, struct error *err)
+{
+	struct pollfd sources[] = { { .fd = child->socket, .events = POLLIN },
+		{ .fd = child->signal_fd, .events = POLLIN } };
+	struct signalfd_siginfo info;
+
+	for (;;) {
+		if (poll(sources, ARRAY_SIZE(sources), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return error_set(err, errno, "wait for the container's process");
+		}
+		if (sources[1].revents && read(sources[1].fd, &info, sizeof(info)) == (ssize_t)sizeof(info) &&
+			(info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP ||
+				info.ssi_signo == SIGQUIT))
+			return error_set_exit(err, 128 + (int)info.ssi_signo, -EINTR,
+				"interrupted by SIG%s before the process was made", sigabbrev_np((int)info.ssi_signo));
+		if (sources[0].revents)
+			return 0;
+	}
+}
+
+/* Its socket is closed: it has ended or is about to. */
+static int child_explain_death(struct child *child, struct error *err)
+{
+	struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+	int status;
+
+	(void)poll(&ended, 1, 1000);
+	if (child->pid <= 0 || waitpid(child->pid, &status, WNOHANG | __WALL) != child->pid)
+		return error_set(err, -EIO, "the container's process does not answer");
+	child->pid = 0;
+	if (!WIFSIGNALED(status))
+		return error_set(err, -EIO, "the container's process ended while it was being set up");
+	child->killed_at_birth = WTERMSIG(status) == SIGKILL && !child->heard;
+	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s",
+		WTERMSIG(status), strsignal(WTERMSIG(status)),
+		WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
+}
+
+int child_receive(struct child *child, struct message *message, struct error *err)
+{
+	int result = child_listen(child, err);
+
+	if (result < 0)
+		return result;
+	result = message_receive(child->socket, message);
+	if (result == -EPIPE)
+		return child_explain_death(child, err);
+	if (result < 0)
+		return error_set(err, -result, "hear from the container's process");
+	child->heard = true;
+	if (message->type == LAUNCH_FAILED) {
+		close_fd(&message->fd);
+		return message_to_error(message, err);
+	}
+	return 0;
+}
+
+int child_tell(struct child *child, uint32_t type, struct error *err)
+{
+	struct message *answer;
+	int result = message_send(child->socket, type, NULL, 0, -1);
+
+	if (result == 0)
+		return 0;
+	/* It has ended: its last word is the better error. */
+	answer = xcalloc(1, sizeof(*answer));
+	answer->fd = -EBADF;
+	if (child_receive(child, answer, err) == 0)
+		error_set(err, -result, "speak to the container's process");
+	close_fd(&answer->fd);
+	free(answer);
+	return -EIO;
+}
+
+int child_adopt(struct child *child, pid_t pid, struct error *err)
+{
+	while (waitpid(child->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	child->pid = pid;
+	close_fd(&child->pidfd);
+	child->pidfd = pidfd_open(pid, 0);
+	return child->pidfd < 0 ? error_set(err, errno, "open the container's process %d", (int)pid) : 0;
+}
+
+int child_wait(struct child *child, struct error *err)
+{
+	int status;
+
+	while (waitpid(child->pid, &status, __WALL) < 0) {
+		if (errno != EINTR)
+			return error_set(err, errno, "wait for the container's process");
+	}
+	child->pid = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void child_kill(struct child *child)
+{
+	if (child->pid <= 0)
+		return;
+	(void)kill(child->pid, SIGKILL);
+	while (waitpid(child->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	child->pid = 0;
+}
+
+void child_close(struct child *child)
+{
+	close_fd(&child->socket);
+	close_fd(&child->pidfd);
+}
+
+int child_write_pid_file(const struct child *child, const char *path, struct error *err)
+{
+	cleanup_free char *text = xprintf("%d", (int)child->pid);
+	int result = file_replace(AT_FDCWD, path, text, strlen(text), 0644);
+
+	return result < 0 ? error_set(err, -result, "write the pid file %s", path) : 0;
+}
