@@ -252,6 +252,13 @@ int container_load_cgroup(const struct container *container, struct cgroup **cgr
 	return cgroup_load(container->record.cgroup ? container->record.cgroup : CGROUP_SAVED_NONE, cgroup, err);
 }
 
+bool container_has_cgroup(const struct container *container)
+{
+	const char *saved = container->record.cgroup;
+
+	return saved && strncmp(saved, CGROUP_SAVED_NONE, strlen(CGROUP_SAVED_NONE)) != 0;
+}
+
 enum oci_status container_status(const struct container *container)
 {
 	cleanup_fd int pidfd = container_pidfd(container);

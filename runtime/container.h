@@ -86,6 +86,7 @@ int container_pidfd(const struct container *container);
 
 /* The cgroup of the record; one without entries when the container has none of its own. */
 int container_load_cgroup(const struct container *container, struct cgroup **cgroup, struct error *err);
+bool container_has_cgroup(const struct container *container);
 
 /* Start time of a process in clock ticks since boot, proc(5); 0 when there is none. */
 uint64_t process_start_ticks(pid_t pid);

@@ -13,3 +13,12 @@ const struct isolation *isolation_find(const char *name)
 	}
 	return NULL;
 }
+
+int isolation_of(const struct container *container, const struct isolation **isolation, struct error *err)
+{
+	*isolation = isolation_find(container->record.isolation);
+	if (!*isolation)
+		return error_set(err, -EBADMSG, "container \"%s\" has the unknown isolation \"%s\"", container->id,
+			container->record.isolation);
+	return 0;
+}

@@ -45,6 +45,9 @@ extern const struct isolation *const isolation_table[];
 /* By name; NULL when there is none. */
 const struct isolation *isolation_find(const char *name);
 
+/* Of an existing container. -EBADMSG: its record names one that this program does not have. */
+int isolation_of(const struct container *container, const struct isolation **isolation, struct error *err);
+
 extern const struct isolation isolation_container;
 extern const struct isolation isolation_microvm;
 

@@ -3,15 +3,14 @@
  * The first wall: namespaces, cgroups and seccomp on the host's kernel.
  */
 #include <linux/sched.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 
 #include "cgroups/cgroup.h"
 #include "ns/rootfs.h"
 #include "process/terminal.h"
 #include "runtime/isolation.h"
+#include "runtime/isolation_container.h"
 
 static int container_prepare(struct launch *launch, struct error *err)
 {
@@ -93,21 +92,13 @@ static int container_child(struct launch *launch, struct error *err)
 	return result;
 }
 
-static int container_signal(const struct container *container, int signal, bool all, struct error *err)
-{
-	cleanup_fd int pidfd = container_pidfd(container);
-
-	(void)all;
-	if (pidfd < 0)
-		return error_set(err, -ESRCH, "container \"%s\" is not running: container not running", container->id);
-	if (pidfd_send_signal(pidfd, signal, NULL, 0) < 0)
-		return error_set(err, errno, "send signal %d to container \"%s\"", signal, container->id);
-	return 0;
-}
-
 const struct isolation isolation_container = {
 	.name = "container",
 	.prepare = container_prepare,
 	.child = container_child,
 	.signal = container_signal,
+	.processes = container_processes,
+	.pause = container_pause,
+	.update = container_update,
+	.statistics = container_statistics_read_host,
 };

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "runtime/container_processes.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
 
@@ -94,16 +95,15 @@ int lifecycle_kill(const char *root, const char *id, int signal, bool all, struc
 	enum oci_status status;
 	int result = container_open(root, id, NULL, &container, err);
 
+	if (result == 0)
+		result = isolation_of(container, &isolation, err);
 	if (result < 0)
 		return result;
-	isolation = isolation_find(container->record.isolation);
-	if (!isolation)
-		return error_set(err, -EBADMSG, "container \"%s\" has the unknown isolation \"%s\"", id,
-			container->record.isolation);
 	status = container_status(container);
-	/* Engines kill every process of a container that has ended, to be sure. */
+	/* Engines kill every process of a container that has ended, to be sure: without a pid namespace of its own some
+	 * may be left. */
 	if (status == OCI_STATUS_STOPPED && all)
-		return 0;
+		return container_has_cgroup(container) ? container_signal_all(container, signal, err) : 0;
 	if (status == OCI_STATUS_STOPPED || status == OCI_STATUS_CREATING)
 		return error_set(err, -ESRCH, "cannot kill container \"%s\": container not running", id);
 	return isolation->signal(container, signal, all, err);
@@ -141,11 +141,11 @@ static int kill_and_wait(struct container *container, struct error *err)
 
 	if (pidfd < 0)
 		return 0;
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_set(err, errno, "kill container \"%s\"", container->id);
 	/* A process that is frozen by a v1 cgroup does not even die of SIGKILL. */
 	if (container_load_cgroup(container, &cgroup, NULL) == 0)
 		(void)cgroup_thaw(cgroup, NULL);
-	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		return error_set(err, errno, "kill container \"%s\"", container->id);
 	do {
 		ready = poll(&ended, 1, KILL_WAIT_MS);
 	} while (ready < 0 && errno == EINTR);
