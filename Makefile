@@ -38,7 +38,10 @@ LIBRARIES := $(foreach name,$(LIBRARY_NAMES),$(if $(call archive_of,$(name)),-l:
 .DELETE_ON_ERROR:
 .PHONY: all deps guest demo demo-testbed test unit check-format format lint sanitize bench-start bench-start-testbed soak install clean help
 
-all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio ## build the program and the guest's init (not the guest kernel)
+# What is printed by the program itself, from its table of commands.
+DOCUMENTS := $(BUILD)/duet.1 $(addprefix $(BUILD)/completion/,bash zsh fish)
+
+all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio $(DOCUMENTS) ## build the program and the guest's init (not the guest kernel)
 
 $(BUILD)/duet: $(OBJECTS)
 	@echo "  LD      $@"
@@ -61,6 +64,14 @@ $(BUILD)/guest/init: $(GUEST_OBJECTS)
 $(BUILD)/guest/initrd.cpio: $(BUILD)/guest/init scripts/make-initrd.sh
 	@echo "  CPIO    $@"
 	@scripts/make-initrd.sh $(BUILD)/guest/init $@
+
+$(BUILD)/duet.1: docs/duet.1 $(BUILD)/duet
+	@$(BUILD)/duet help --man >$@.commands
+	@sed -e '/@COMMANDS@/{r $@.commands' -e 'd}' docs/duet.1 >$@
+
+$(BUILD)/completion/%: $(BUILD)/duet
+	@mkdir -p $(@D)
+	@$(BUILD)/duet completion $* >$@
 
 deps: ## install the Debian packages that building and testing need
 	@scripts/install-deps.sh
@@ -148,12 +159,15 @@ soak: all guest test-programs ## many runs in a row, here and in the testbed: SO
 	@bats tests/soak/runs.bats
 	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) tests/soak/runs.bats
 
-install: all guest ## install the program, the guest's kernel and init; DESTDIR= PREFIX=
+install: all guest ## install the program, the guest's kernel and init, manual page and completions; DESTDIR= PREFIX=
 	install -D -m 0755 $(BUILD)/duet $(DESTDIR)$(PREFIX)/bin/duet
 	ln -sf duet $(DESTDIR)$(PREFIX)/bin/duet-microvm
 	install -D -m 0644 $(BUILD)/guest/vmlinux $(DESTDIR)$(PREFIX)/lib/duet/vmlinux
 	install -D -m 0644 $(BUILD)/guest/initrd.cpio $(DESTDIR)$(PREFIX)/lib/duet/initrd.cpio
-	install -D -m 0644 docs/duet.1 $(DESTDIR)$(PREFIX)/share/man/man1/duet.1
+	install -D -m 0644 $(BUILD)/duet.1 $(DESTDIR)$(PREFIX)/share/man/man1/duet.1
+	install -D -m 0644 $(BUILD)/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/duet
+	install -D -m 0644 $(BUILD)/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_duet
+	install -D -m 0644 $(BUILD)/completion/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/duet.fish
 
 clean: ## remove what was built here (the cached guest kernel stays)
 	rm -rf $(BUILD)

@@ -7,16 +7,21 @@ static int create_run(const struct global_options *global, int argc, char **argv
 	struct launch_command launch = { 0 };
 	int result = launch_options_parse(&command_create, global, argc, argv, &launch, err);
 
-	if (result == COMMAND_HELPED)
-		return 0;
 	return result < 0 ? result : lifecycle_create(&launch.options, err);
 }
 
+static const struct command_option create_options[] = { LAUNCH_OPTIONS, { 0 } };
+
 const struct command command_create = {
 	.name = "create",
-	.arguments = "[OPTIONS] ID",
+	.arguments = "ID",
 	.summary = "Make a container from a bundle; its process waits for `start`",
-	.options = LAUNCH_OPTIONS_HELP,
+	.description =
+		"Without --isolation the wall is what the annotation run.duet.isolation says, else a micro-VM when "
+		"config.json has a vm object, else a container. In a micro-VM the guest has booted when create "
+		"returns; the pid file names its monitor, which ends with the workload's status.",
+	.options = create_options,
+	.operands = OPERANDS_NEW_ID,
 	.enters_container = true,
 	.run = create_run,
 };

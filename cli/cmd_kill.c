@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+
 #include "cli/command.h"
 #include "runtime/lifecycle.h"
 
 static int kill_run(const struct global_options *global, int argc, char **argv, struct error *err)
 {
-	static const struct option table[] = { { "all", no_argument, NULL, 'a' }, { "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 } };
 	bool all = false;
 	int option, signal;
 
-	while ((option = command_next_option(&command_kill, argc, argv, ":ah", table, err)) != -1) {
+	while ((option = command_next_option(&command_kill, argc, argv, err)) != -1) {
 		if (option < 0)
-			return option == COMMAND_HELPED ? 0 : option;
+			return option;
 		all = true;
 	}
 	if (argc - optind != 1 && command_expect_arguments(&command_kill, argc, 2, err) < 0)
@@ -22,10 +22,19 @@ static int kill_run(const struct global_options *global, int argc, char **argv, 
 	return lifecycle_kill(global->root, argv[optind], signal, all, err);
 }
 
+static const struct command_option kill_options[] = {
+	{ "all", 'a', NULL, "to every process of the container" },
+	{ 0 },
+};
+
 const struct command command_kill = {
 	.name = "kill",
-	.arguments = "[OPTIONS] ID [SIGNAL]",
+	.arguments = "ID [SIGNAL]",
 	.summary = "Send a signal (default TERM; a name or a number) to the container's process",
-	.options = "  -a, --all  to every process of the container\n",
+	.description =
+		"KILL ends all processes of a container that has no pid namespace of its own, and a paused container "
+		"as well. With --all a container that has ended is no error: what is left of it is signalled.",
+	.options = kill_options,
+	.operands = OPERANDS_ID_SIGNAL,
 	.run = kill_run,
 };

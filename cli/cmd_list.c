@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
 #include <pwd.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "cli/command.h"
+#include "cli/table.h"
 #include "runtime/container.h"
 
 enum list_format { LIST_TABLE, LIST_JSON, LIST_IDS };
+
+enum { LIST_COLUMNS = 7 };
 
 static void list_owner(uid_t uid, char *name, size_t size)
 {
@@ -33,9 +37,19 @@ static void list_one_json(const struct container *container, enum oci_status sta
 	(void)fwrite(json.data, 1, json.length, stdout);
 }
 
-/* Returns whether a line was printed. A container that vanishes meanwhile, or was never made completely, is passed over
- * with a debug line. */
-static bool list_one(const char *root, const char *id, enum list_format format, bool first)
+static void list_one_row(
+	const struct container *container, enum oci_status status, const char *owner, struct table *table)
+{
+	cleanup_free char *pid = xprintf("%d", status == OCI_STATUS_STOPPED ? 0 : (int)container->record.pid);
+	const char *cells[LIST_COLUMNS] = { container->id, pid, oci_status_name(status), container->record.bundle,
+		container->record.created, owner, container->record.isolation };
+
+	table_add(table, cells);
+}
+
+/* Returns whether something was printed. A container that vanishes meanwhile, or was never made completely, is passed
+ * over with a debug line. */
+static bool list_one(const char *root, const char *id, enum list_format format, bool first, struct table *table)
 {
 	cleanup_container struct container *container = NULL;
 	enum oci_status status;
@@ -46,34 +60,29 @@ static bool list_one(const char *root, const char *id, enum list_format format, 
 		log_debug("%s", err.message);
 		return false;
 	}
+	if (format == LIST_IDS) {
+		printf("%s\n", id);
+		return true;
+	}
 	status = container_status(container);
 	list_owner(container->record.owner, owner, sizeof(owner));
-	if (format == LIST_IDS)
-		printf("%s\n", id);
-	else if (format == LIST_JSON)
+	if (format == LIST_JSON)
 		list_one_json(container, status, owner, first);
 	else
-		printf("%-24s %-10d %-10s %-10s %-32s %-34s %s\n", id,
-			status == OCI_STATUS_STOPPED ? 0 : (int)container->record.pid, oci_status_name(status),
-			container->record.isolation, container->record.bundle, container->record.created, owner);
+		list_one_row(container, status, owner, table);
 	return true;
 }
 
 static int list_parse(int argc, char **argv, enum list_format *format, struct error *err)
 {
-	static const struct option table[] = {
-		{ "format", required_argument, NULL, 'f' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
+	bool quiet = false;
 	int option;
 
-	while ((option = command_next_option(&command_list, argc, argv, ":f:qh", table, err)) != -1) {
+	while ((option = command_next_option(&command_list, argc, argv, err)) != -1) {
 		if (option < 0)
 			return option;
 		if (option == 'q')
-			*format = LIST_IDS;
+			quiet = true;
 		else if (strcmp(optarg, "json") == 0)
 			*format = LIST_JSON;
 		else if (strcmp(optarg, "table") == 0)
@@ -81,40 +90,48 @@ static int list_parse(int argc, char **argv, enum list_format *format, struct er
 		else
 			return error_set(err, -EINVAL, "--format %s: table and json are there", optarg);
 	}
+	if (quiet)
+		*format = LIST_IDS;
 	return command_expect_arguments(&command_list, argc, 0, err);
 }
 
 static int list_run(const struct global_options *global, int argc, char **argv, struct error *err)
 {
+	static const char *const header[LIST_COLUMNS] = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER",
+		"ISOLATION" };
+	cleanup(table_free) struct table table = { .columns = LIST_COLUMNS };
 	enum list_format format = LIST_TABLE;
 	char **ids = NULL;
 	bool first = true;
 	int result = list_parse(argc, argv, &format, err);
 
-	if (result == COMMAND_HELPED)
-		return 0;
 	if (result == 0)
 		result = container_list_ids(global->root, &ids, err);
 	if (result < 0)
 		return result;
-	if (format == LIST_TABLE)
-		printf("%-24s %-10s %-10s %-10s %-32s %-34s %s\n", "ID", "PID", "STATUS", "ISOLATION", "BUNDLE",
-			"CREATED", "OWNER");
+	table_add(&table, header);
 	if (format == LIST_JSON)
 		printf("[");
 	for (char **id = ids; id && *id; id++)
-		first = !list_one(global->root, *id, format, first) && first;
+		first = !list_one(global->root, *id, format, first, &table) && first;
 	if (format == LIST_JSON)
 		printf("]\n");
+	if (format == LIST_TABLE)
+		table_print(&table, stdout);
 	free_strings(ids);
 	return fflush(stdout) == 0 ? 0 : error_set(err, errno, "write the list");
 }
 
+static const struct command_option list_options[] = {
+	{ "format", 'f', "table|json", "how (default: table)" },
+	{ "quiet", 'q', NULL, "only the ids" },
+	{ 0 },
+};
+
 const struct command command_list = {
 	.name = "list",
-	.arguments = "[OPTIONS]",
+	.arguments = "",
 	.summary = "List the containers under the state root",
-	.options = "  -f, --format FORMAT  table or json\n"
-		   "  -q, --quiet          only the ids\n",
+	.options = list_options,
 	.run = list_run,
 };

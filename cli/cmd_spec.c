@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <getopt.h>
 
 #include "base/file.h"
 #include "base/strbuf.h"
@@ -27,20 +28,14 @@ static int spec_write(const char *bundle, bool rootless, struct error *err)
 
 static int spec_run(const struct global_options *global, int argc, char **argv, struct error *err)
 {
-	static const struct option table[] = {
-		{ "bundle", required_argument, NULL, 'b' },
-		{ "rootless", no_argument, NULL, 'r' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	const char *bundle = ".";
 	bool rootless = false;
 	int option;
 
 	(void)global;
-	while ((option = command_next_option(&command_spec, argc, argv, ":b:h", table, err)) != -1) {
+	while ((option = command_next_option(&command_spec, argc, argv, err)) != -1) {
 		if (option < 0)
-			return option == COMMAND_HELPED ? 0 : option;
+			return option;
 		if (option == 'b')
 			bundle = optarg;
 		else
@@ -51,11 +46,16 @@ static int spec_run(const struct global_options *global, int argc, char **argv, 
 	return spec_write(bundle, rootless, err);
 }
 
+static const struct command_option spec_options[] = {
+	{ "bundle", 'b', "DIR", "where (default: the current directory)" },
+	{ "rootless", OPTION_LONG, NULL, "for a user without privileges" },
+	{ 0 },
+};
+
 const struct command command_spec = {
 	.name = "spec",
-	.arguments = "[OPTIONS]",
+	.arguments = "",
 	.summary = "Write a template config.json",
-	.options = "  -b, --bundle DIR  where (default: the current directory)\n"
-		   "      --rootless    for a user without privileges\n",
+	.options = spec_options,
 	.run = spec_run,
 };

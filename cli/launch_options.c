@@ -2,38 +2,8 @@
 #include "cli/launch_options.h"
 
 #include <fcntl.h>
-#include <string.h>
-
-enum {
-	OPT_ISOLATION = 256,
-	OPT_VM,
-	OPT_VM_KERNEL,
-	OPT_VM_CONSOLE,
-	OPT_CONSOLE,
-	OPT_PID_FILE,
-	OPT_PRESERVE,
-	OPT_NO_PIVOT,
-	OPT_NO_KEYRING,
-	OPT_KEEP
-};
-
-/* create comes without the last two. */
-static const struct option launch_table[] = {
-	{ "bundle", required_argument, NULL, 'b' },
-	{ "isolation", required_argument, NULL, OPT_ISOLATION },
-	{ "vm", no_argument, NULL, OPT_VM },
-	{ "vm-kernel", required_argument, NULL, OPT_VM_KERNEL },
-	{ "vm-console", no_argument, NULL, OPT_VM_CONSOLE },
-	{ "console-socket", required_argument, NULL, OPT_CONSOLE },
-	{ "pid-file", required_argument, NULL, OPT_PID_FILE },
-	{ "preserve-fds", required_argument, NULL, OPT_PRESERVE },
-	{ "no-pivot", no_argument, NULL, OPT_NO_PIVOT },
-	{ "no-new-keyring", no_argument, NULL, OPT_NO_KEYRING },
-	{ "help", no_argument, NULL, 'h' },
-	{ "detach", no_argument, NULL, 'd' },
-	{ "keep", no_argument, NULL, OPT_KEEP },
-	{ NULL, 0, NULL, 0 },
-};
+#include <getopt.h>
+#include <stdlib.h>
 
 static int parse_preserve(const char *text, uint32_t *count, struct error *err)
 {
@@ -61,34 +31,36 @@ static int launch_option(int option, struct launch_command *launch, struct error
 	case 'd':
 		launch->detach = true;
 		return 0;
-	case OPT_KEEP:
+	case LAUNCH_OPTION_KEEP:
 		launch->keep = true;
 		return 0;
-	case OPT_ISOLATION:
+	case LAUNCH_OPTION_ISOLATION:
 		options->isolation = optarg;
 		return 0;
-	case OPT_VM:
+	case LAUNCH_OPTION_VM:
 		options->isolation = "microvm";
 		return 0;
-	case OPT_VM_KERNEL:
+	case LAUNCH_OPTION_VM_KERNEL:
 		options->guest_kernel = optarg;
 		return 0;
-	case OPT_VM_CONSOLE:
+	case LAUNCH_OPTION_VM_CONSOLE:
 		options->vm_console = true;
 		return 0;
-	case OPT_CONSOLE:
+	case LAUNCH_OPTION_CONSOLE_SOCKET:
 		options->console_socket = optarg;
 		return 0;
-	case OPT_PID_FILE:
+	case LAUNCH_OPTION_PID_FILE:
 		options->pid_file = optarg;
 		return 0;
-	case OPT_PRESERVE:
+	case LAUNCH_OPTION_PRESERVE_FDS:
 		return parse_preserve(optarg, &options->preserve_fds, err);
-	case OPT_NO_PIVOT:
+	case LAUNCH_OPTION_NO_PIVOT:
 		options->no_pivot = true;
 		return 0;
-	default:
+	case LAUNCH_OPTION_NO_NEW_KEYRING:
 		options->no_new_keyring = true;
+		return 0;
+	default: /* LAUNCH_OPTION_NO_SUBREAPER: duet never is one */
 		return 0;
 	}
 }
@@ -96,17 +68,12 @@ static int launch_option(int option, struct launch_command *launch, struct error
 int launch_options_parse(const struct command *command, const struct global_options *global, int argc, char **argv,
 	struct launch_command *launch, struct error *err)
 {
-	bool run = command == &command_run;
-	struct option table[ARRAY_SIZE(launch_table)];
 	int option, result;
 
-	memcpy(table, launch_table, sizeof(table));
-	if (!run)
-		table[ARRAY_SIZE(table) - 3] = (struct option){ NULL, 0, NULL, 0 };
 	launch->options = (struct launch_options){
 		.root = global->root, .bundle = ".", .signal_fd = -1, .cgroups_disabled = global->cgroups_disabled
 	};
-	while ((option = command_next_option(command, argc, argv, run ? ":b:dh" : ":b:h", table, err)) != -1) {
+	while ((option = command_next_option(command, argc, argv, err)) != -1) {
 		if (option < 0)
 			return option;
 		result = launch_option(option, launch, err);
@@ -117,6 +84,5 @@ int launch_options_parse(const struct command *command, const struct global_opti
 	if (result < 0)
 		return result;
 	launch->options.id = argv[optind];
-	launch->options.foreground = run && !launch->detach;
 	return 0;
 }

@@ -15,16 +15,32 @@ struct launch_command {
 int launch_options_parse(const struct command *command, const struct global_options *global, int argc, char **argv,
 	struct launch_command *launch, struct error *err);
 
-#define LAUNCH_OPTIONS_HELP                                                                              \
-	"  -b, --bundle DIR           the bundle (default: the current directory)\n"                     \
-	"      --isolation NAME       container or microvm (default: from the bundle, else container)\n" \
-	"      --vm                   the same as --isolation=microvm\n"                                 \
-	"      --vm-kernel FILE       the guest's kernel, an ELF vmlinux (default: duet's own)\n"        \
-	"      --vm-console           the guest kernel's messages to standard error\n"                   \
-	"      --console-socket PATH  unix socket that receives the terminal\n"                          \
-	"      --pid-file FILE        where to write the process id\n"                                   \
-	"      --preserve-fds N       pass descriptors 3 to 2+N on to the process\n"                     \
-	"      --no-pivot             use mount and chroot in place of pivot_root\n"                     \
-	"      --no-new-keyring       keep the caller's session keyring\n"
+enum launch_option {
+	LAUNCH_OPTION_ISOLATION = OPTION_LONG,
+	LAUNCH_OPTION_VM,
+	LAUNCH_OPTION_VM_KERNEL,
+	LAUNCH_OPTION_VM_CONSOLE,
+	LAUNCH_OPTION_CONSOLE_SOCKET,
+	LAUNCH_OPTION_PID_FILE,
+	LAUNCH_OPTION_PRESERVE_FDS,
+	LAUNCH_OPTION_NO_PIVOT,
+	LAUNCH_OPTION_NO_NEW_KEYRING,
+	LAUNCH_OPTION_NO_SUBREAPER,
+	LAUNCH_OPTION_KEEP,
+};
+
+/* clang-format off */
+#define LAUNCH_OPTIONS                                                                                                    \
+	{ "bundle", 'b', "DIR", "the bundle (default: the current directory)" },                                         \
+	{ "isolation", LAUNCH_OPTION_ISOLATION, "container|microvm", "the wall (default: from the bundle, else container)" }, \
+	{ "vm", LAUNCH_OPTION_VM, NULL, "the same as --isolation=microvm" },                                             \
+	{ "vm-kernel", LAUNCH_OPTION_VM_KERNEL, "FILE", "the guest's kernel, an ELF vmlinux (default: duet's own)" },    \
+	{ "vm-console", LAUNCH_OPTION_VM_CONSOLE, NULL, "the guest kernel's messages to standard error" },               \
+	{ "console-socket", LAUNCH_OPTION_CONSOLE_SOCKET, "FILE", "unix socket that receives the terminal" },            \
+	{ "pid-file", LAUNCH_OPTION_PID_FILE, "FILE", "where to write the process id" },                                 \
+	{ "preserve-fds", LAUNCH_OPTION_PRESERVE_FDS, "N", "pass descriptors 3 to 2+N on to the process" },              \
+	{ "no-pivot", LAUNCH_OPTION_NO_PIVOT, NULL, "use mount and chroot in place of pivot_root" },                     \
+	{ "no-new-keyring", LAUNCH_OPTION_NO_NEW_KEYRING, NULL, "keep the caller's session keyring" }
+/* clang-format on */
 
 #endif

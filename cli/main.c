@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
-#include <stdio.h>
+#include <getopt.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,7 +10,7 @@
 #include "runtime/container.h"
 
 enum global_option {
-	GLOBAL_ROOT = 256,
+	GLOBAL_ROOT = OPTION_LONG,
 	GLOBAL_LOG,
 	GLOBAL_LOG_FORMAT,
 	GLOBAL_DEBUG,
@@ -19,17 +19,19 @@ enum global_option {
 	GLOBAL_MANAGER
 };
 
-static const struct option global_table[] = {
-	{ "root", required_argument, NULL, GLOBAL_ROOT },
-	{ "log", required_argument, NULL, GLOBAL_LOG },
-	{ "log-format", required_argument, NULL, GLOBAL_LOG_FORMAT },
-	{ "debug", no_argument, NULL, GLOBAL_DEBUG },
-	{ "systemd-cgroup", no_argument, NULL, GLOBAL_SYSTEMD },
-	{ "rootless", required_argument, NULL, GLOBAL_ROOTLESS },
-	{ "cgroup-manager", required_argument, NULL, GLOBAL_MANAGER },
-	{ "version", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+const struct command_option global_option_table[] = {
+	{ "root", GLOBAL_ROOT, "DIR",
+		"where containers are remembered (default: /run/duet, or $XDG_RUNTIME_DIR/duet for anybody but root)" },
+	{ "log", GLOBAL_LOG, "FILE", "where messages go (default: standard error)" },
+	{ "log-format", GLOBAL_LOG_FORMAT, "text|json", "how they are written (default: text)" },
+	{ "debug", GLOBAL_DEBUG, NULL, "more messages" },
+	{ "cgroup-manager", GLOBAL_MANAGER, "cgroupfs|systemd|disabled",
+		"who makes a container's cgroup (default: cgroupfs, duet itself)" },
+	{ "systemd-cgroup", GLOBAL_SYSTEMD, NULL, "the same as --cgroup-manager=systemd" },
+	{ "rootless", GLOBAL_ROOTLESS, "true|false|auto",
+		"accepted for engines: what the caller may do is found out where it matters" },
+	{ "version", 'v', NULL, "print the version" },
+	{ 0 },
 };
 
 static int global_manager(struct global_options *global, const char *name, struct error *err)
@@ -63,13 +65,10 @@ static int global_option(int option, struct global_options *global, struct log_o
 		return global_manager(global, "systemd", err);
 	case GLOBAL_MANAGER:
 		return global_manager(global, optarg, err);
-	case GLOBAL_ROOTLESS:
-		/* Engines say what they think; what the caller may do is found out where it matters. */
+	default: /* GLOBAL_ROOTLESS: engines say what they think */
 		if (strcmp(optarg, "true") == 0 || strcmp(optarg, "false") == 0 || strcmp(optarg, "auto") == 0)
 			return 0;
 		return error_set(err, -EINVAL, "--rootless %s: true, false and auto are there", optarg);
-	default:
-		return error_set(err, -EINVAL, "unknown option %s (see `duet help`)", optarg ? optarg : "");
 	}
 }
 
@@ -79,17 +78,15 @@ static int global_parse(
 {
 	int option;
 
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+vh", global_table, NULL)) != -1) {
+	while ((option = command_next_option(NULL, argc, argv, err)) != -1) {
 		int result;
 
+		if (option < 0)
+			return option;
 		if (option == 'v')
 			return command_version.run(global, 0, NULL, err) < 0 ? -EIO : 1;
 		if (option == 'h')
 			return command_help.run(global, 0, NULL, err) < 0 ? -EIO : 1;
-		if (option == '?')
-			return error_set(err, -EINVAL, "unknown option %s, or its value is missing (see `duet help`)",
-				argv[optind - 1]);
 		result = global_option(option, global, log, err);
 		if (result < 0)
 			return result;
@@ -100,7 +97,7 @@ static int global_parse(
 static int run_command(struct global_options *global, int argc, char **argv, struct error *err)
 {
 	const struct command *command;
-	int verb = optind;
+	int verb = optind, result;
 
 	if (verb >= argc)
 		return error_set(err, -EINVAL, "no command was given (see `duet help`)");
@@ -113,7 +110,8 @@ static int run_command(struct global_options *global, int argc, char **argv, str
 	if (command->enters_container && sealed_program_enter(argv, err) < 0)
 		return -err->code;
 	optind = 0;
-	return command->run(global, argc - verb, argv + verb, err);
+	result = command->run(global, argc - verb, argv + verb, err);
+	return result == COMMAND_HELPED ? 0 : result;
 }
 
 /* The three standard descriptors exist from here on, so that no file of ours can ever become one of them. */
