@@ -10,6 +10,7 @@ const struct command *const command_table[] = {
 	&command_completion,
 	&command_create,
 	&command_delete,
+	&command_exec,
 	&command_features,
 	&command_help,
 	&command_kill,

@@ -53,8 +53,9 @@ struct command {
 extern const struct command *const command_table[]; /* ends with NULL */
 extern const struct command_option global_option_table[];
 
-extern const struct command command_completion, command_create, command_delete, command_features, command_help,
-	command_kill, command_list, command_run, command_spec, command_start, command_state, command_version;
+extern const struct command command_completion, command_create, command_delete, command_exec, command_features,
+	command_help, command_kill, command_list, command_run, command_spec, command_start, command_state,
+	command_version;
 
 const struct command *command_find(const char *name);
 

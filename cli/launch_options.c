@@ -5,7 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 
-static int parse_preserve(const char *text, uint32_t *count, struct error *err)
+int launch_parse_preserve(const char *text, uint32_t *count, struct error *err)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
@@ -53,7 +53,7 @@ static int launch_option(int option, struct launch_command *launch, struct error
 		options->pid_file = optarg;
 		return 0;
 	case LAUNCH_OPTION_PRESERVE_FDS:
-		return parse_preserve(optarg, &options->preserve_fds, err);
+		return launch_parse_preserve(optarg, &options->preserve_fds, err);
 	case LAUNCH_OPTION_NO_PIVOT:
 		options->no_pivot = true;
 		return 0;

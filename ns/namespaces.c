@@ -2,6 +2,7 @@
 #include "ns/namespaces.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/nsfs.h>
 #include <net/if.h>
 #include <sched.h>
@@ -95,6 +96,17 @@ int namespaces_join(const int fds[NAMESPACE_KINDS], uint64_t kinds_mask, struct 
 		if (result < 0)
 			return result;
 	}
+	return 0;
+}
+
+int namespaces_become_root(struct error *err)
+{
+	/* EPERM: setgroups is denied in a namespace whose maps an unprivileged user wrote; the groups stay what they
+	 * are. */
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		return error_set(err, errno, "clear the groups in the user namespace");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_set(err, errno, "become root of the user namespace (is the id 0 mapped?)");
 	return 0;
 }
 

@@ -20,6 +20,10 @@ int namespaces_open(const struct namespaces_plan *plan, int fds[NAMESPACE_KINDS]
  * present privileges are entered first, the others from inside the user namespace. */
 int namespaces_join(const int fds[NAMESPACE_KINDS], uint64_t kinds_mask, struct error *err);
 
+/* In a user namespace: becomes its ids 0 and leaves the caller's groups, as far as it may. The process is not dumpable
+ * afterwards (prctl(2)). */
+int namespaces_become_root(struct error *err);
+
 /* Parent: writes uid_map, setgroups and gid_map of the child (or runs newuidmap/newgidmap where the caller lacks the
  * privilege). *setgroups_denied: additional groups cannot be set inside. */
 int namespaces_write_id_maps(const struct namespaces_plan *plan, pid_t pid, bool *setgroups_denied, struct error *err);

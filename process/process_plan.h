@@ -141,6 +141,9 @@ int process_execute(const struct process_plan *plan, const char *executable, str
  * sets plan->limits_applied in time. */
 int process_limit(const struct process_plan *plan, pid_t pid, struct error *err);
 
+/* A list for process_set_cpu_affinity() that leaves everything to the cpuset. */
+#define PROCESS_ALL_CPUS "0-8191"
+
 /* sched_setaffinity(2) of the calling process from a list like "0-3,7". For cpu_affinity_initial, before the cgroup is
  * joined; process_prepare applies cpu_affinity_final. */
 int process_set_cpu_affinity(const char *list, struct error *err);

@@ -38,7 +38,8 @@ struct container_record {
 	bool started;             /* `start` was seen to succeed */
 	char *created;            /* RFC 3339, UTC */
 	uid_t owner;
-	char *cgroup; /* in the form of cgroup_save(); NULL: none was made yet */
+	bool no_new_keyring; /* its processes have the caller's session keyring */
+	char *cgroup;        /* in the form of cgroup_save(); NULL: none was made yet */
 	struct key_value *annotations;
 	size_t annotation_count;
 };

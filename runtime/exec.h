@@ -61,13 +61,10 @@ struct exec {
 	struct cgroup *cgroup; /* NULL: the container has none */
 	struct cgroup_join join;
 	int container_pidfd; /* the container's first process, or its monitor; checked to be it */
-	int socket;          /* this side's end of the pair */
-	pid_t pid;           /* of the child, in the runtime */
-	int pidfd;
+	struct child child;  /* signal_fd: negative when detached */
+	bool pid_file_written;
 	int terminal_fd;     /* the pty's master, in the runtime; -EBADF: no terminal */
-	int signal_fd;       /* of the runtime that waits, which has its signals blocked; -EBADF: detached */
 	bool enter_by_child; /* container: only the child may enter the pid namespace, by one more clone */
-	bool heard;          /* the child has said something */
 };
 
 /* The command. The result is the exit status for it (the process's own, or 128 + its signal; 0 when detached), or a

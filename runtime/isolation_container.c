@@ -9,6 +9,7 @@
 #include "cgroups/cgroup.h"
 #include "ns/rootfs.h"
 #include "process/terminal.h"
+#include "runtime/exec_container.h"
 #include "runtime/isolation.h"
 #include "runtime/isolation_container.h"
 
@@ -97,6 +98,8 @@ const struct isolation isolation_container = {
 	.prepare = container_prepare,
 	.child = container_child,
 	.signal = container_signal,
+	.exec_prepare = exec_container_prepare,
+	.exec_child = exec_container_child,
 	.processes = container_processes,
 	.pause = container_pause,
 	.update = container_update,

@@ -98,6 +98,7 @@ static void launch_fill_record(struct launch *launch, char *bundle)
 	record->isolation = xstrdup(launch->isolation->name);
 	record->created = timestamp();
 	record->owner = getuid();
+	record->no_new_keyring = launch->options->no_new_keyring;
 	record->annotations = xcalloc(spec->annotation_count, sizeof(*record->annotations));
 	record->annotation_count = spec->annotation_count;
 	for (size_t i = 0; i < spec->annotation_count; i++) {

@@ -2,7 +2,6 @@
 #include "runtime/launch_child.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -112,20 +111,15 @@ int launch_child_hooks(struct launch *launch, enum oci_hook_kind kind, enum oci_
 /* The user namespace decides what the ids 0 mean: become its root before anything is made. */
 static int child_become_root(const struct launch *launch, struct error *err)
 {
-	const struct namespaces_plan *plan = &launch->plan.namespaces;
+	int result;
 
-	if (!(plan->unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0)
+	if (!(launch->plan.namespaces.unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0)
 		return 0;
-	/* EPERM: setgroups is denied in a namespace whose maps an unprivileged user wrote; the groups stay what they
-	 * are. */
-	if (setgroups(0, NULL) < 0 && errno != EPERM)
-		return error_set(err, errno, "clear the groups in the user namespace");
-	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return error_set(err, errno, "become root of the user namespace (is the id 0 mapped?)");
+	result = namespaces_become_root(err);
 	/* Changing ids cleared it, and without it /proc/self belongs to the host's root. */
-	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+	if (result == 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
 		return error_set(err, errno, "own /proc/self in the user namespace");
-	return 0;
+	return result;
 }
 
 /* Nothing of the host's file system stays open behind the wall: a monitor does not execve(2), so close-on-exec is not

@@ -23,11 +23,12 @@ char *record_print(const struct container_record *record)
 	for (size_t i = 0; i < record->annotation_count; i++)
 		(void)json_object_set_new(
 			annotations, record->annotations[i].key, json_string(record->annotations[i].value));
-	json = json_pack("{si ss ss ss ss si sI sb sb ss sI ss* sO}", "version", RECORD_VERSION, "ociVersion",
+	json = json_pack("{si ss ss ss ss si sI sb sb ss sI sb ss* sO}", "version", RECORD_VERSION, "ociVersion",
 		record->oci_version, "bundle", record->bundle, "rootfs", record->rootfs, "isolation", record->isolation,
 		"pid", (int)record->pid, "pidStartTicks", (json_int_t)record->pid_start_ticks, "prepared",
 		record->prepared, "started", record->started, "created", record->created, "owner",
-		(json_int_t)record->owner, "cgroup", record->cgroup, "annotations", annotations);
+		(json_int_t)record->owner, "noNewKeyring", record->no_new_keyring, "cgroup", record->cgroup,
+		"annotations", annotations);
 	return json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 }
 
@@ -69,14 +70,15 @@ int record_parse(const char *text, size_t length, struct container_record *ret, 
 	json_error_t where;
 	cleanup(release_json) json_t *json = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
 	const char *oci_version, *bundle, *rootfs, *isolation, *created, *cgroup = NULL;
-	int version, pid, prepared, started;
+	int version, pid, prepared, started, no_new_keyring = 0;
 	json_int_t ticks, owner;
 	json_t *annotations = NULL;
 
-	if (!json || json_unpack_ex(json, &where, 0, "{si ss ss ss ss si sI sb sb ss sI s?s so}", "version", &version,
-			     "ociVersion", &oci_version, "bundle", &bundle, "rootfs", &rootfs, "isolation", &isolation,
-			     "pid", &pid, "pidStartTicks", &ticks, "prepared", &prepared, "started", &started,
-			     "created", &created, "owner", &owner, "cgroup", &cgroup, "annotations", &annotations) < 0)
+	if (!json || json_unpack_ex(json, &where, 0, "{si ss ss ss ss si sI sb sb ss sI s?b s?s so}", "version",
+			     &version, "ociVersion", &oci_version, "bundle", &bundle, "rootfs", &rootfs, "isolation",
+			     &isolation, "pid", &pid, "pidStartTicks", &ticks, "prepared", &prepared, "started",
+			     &started, "created", &created, "owner", &owner, "noNewKeyring", &no_new_keyring, "cgroup",
+			     &cgroup, "annotations", &annotations) < 0)
 		return error_set(err, -EBADMSG, "not a container's record: %s", where.text);
 	if (version != RECORD_VERSION)
 		return error_set(err, -EBADMSG, "a container's record of version %d, this program writes version %d",
@@ -94,6 +96,7 @@ int record_parse(const char *text, size_t length, struct container_record *ret, 
 		.started = started,
 		.created = xstrdup(created),
 		.owner = (uid_t)owner,
+		.no_new_keyring = no_new_keyring,
 		.cgroup = cgroup ? xstrdup(cgroup) : NULL,
 	};
 	record_take_annotations(annotations, ret);
