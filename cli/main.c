@@ -6,93 +6,8 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/sealed_program.h"
-#include "cli/command.h"
+#include "cli/global_options.h"
 #include "runtime/container.h"
-
-enum global_option {
-	GLOBAL_ROOT = OPTION_LONG,
-	GLOBAL_LOG,
-	GLOBAL_LOG_FORMAT,
-	GLOBAL_DEBUG,
-	GLOBAL_SYSTEMD,
-	GLOBAL_ROOTLESS,
-	GLOBAL_MANAGER
-};
-
-const struct command_option global_option_table[] = {
-	{ "root", GLOBAL_ROOT, "DIR",
-		"where containers are remembered (default: /run/duet, or $XDG_RUNTIME_DIR/duet for anybody but root)" },
-	{ "log", GLOBAL_LOG, "FILE", "where messages go (default: standard error)" },
-	{ "log-format", GLOBAL_LOG_FORMAT, "text|json", "how they are written (default: text)" },
-	{ "debug", GLOBAL_DEBUG, NULL, "more messages" },
-	{ "cgroup-manager", GLOBAL_MANAGER, "cgroupfs|systemd|disabled",
-		"who makes a container's cgroup (default: cgroupfs, duet itself)" },
-	{ "systemd-cgroup", GLOBAL_SYSTEMD, NULL, "the same as --cgroup-manager=systemd" },
-	{ "rootless", GLOBAL_ROOTLESS, "true|false|auto",
-		"accepted for engines: what the caller may do is found out where it matters" },
-	{ "version", 'v', NULL, "print the version" },
-	{ 0 },
-};
-
-static int global_manager(struct global_options *global, const char *name, struct error *err)
-{
-	global->systemd_cgroup = strcmp(name, "systemd") == 0;
-	global->cgroups_disabled = strcmp(name, "disabled") == 0;
-	if (global->systemd_cgroup || global->cgroups_disabled || strcmp(name, "cgroupfs") == 0)
-		return 0;
-	return error_set(err, -EINVAL, "--cgroup-manager %s: cgroupfs, systemd and disabled are there", name);
-}
-
-static int global_option(int option, struct global_options *global, struct log_options *log, struct error *err)
-{
-	switch (option) {
-	case GLOBAL_ROOT:
-		free(global->root);
-		global->root = xstrdup(optarg);
-		return 0;
-	case GLOBAL_LOG:
-		log->path = optarg;
-		return 0;
-	case GLOBAL_LOG_FORMAT:
-		if (strcmp(optarg, "json") != 0 && strcmp(optarg, "text") != 0)
-			return error_set(err, -EINVAL, "--log-format %s: text and json are there", optarg);
-		log->format = strcmp(optarg, "json") == 0 ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
-		return 0;
-	case GLOBAL_DEBUG:
-		log->debug = true;
-		return 0;
-	case GLOBAL_SYSTEMD:
-		return global_manager(global, "systemd", err);
-	case GLOBAL_MANAGER:
-		return global_manager(global, optarg, err);
-	default: /* GLOBAL_ROOTLESS: engines say what they think */
-		if (strcmp(optarg, "true") == 0 || strcmp(optarg, "false") == 0 || strcmp(optarg, "auto") == 0)
-			return 0;
-		return error_set(err, -EINVAL, "--rootless %s: true, false and auto are there", optarg);
-	}
-}
-
-/* 0: go on with the verb at argv[optind]; 1: all done; negative: *err is set. */
-static int global_parse(
-	int argc, char **argv, struct global_options *global, struct log_options *log, struct error *err)
-{
-	int option;
-
-	while ((option = command_next_option(NULL, argc, argv, err)) != -1) {
-		int result;
-
-		if (option < 0)
-			return option;
-		if (option == 'v')
-			return command_version.run(global, 0, NULL, err) < 0 ? -EIO : 1;
-		if (option == 'h')
-			return command_help.run(global, 0, NULL, err) < 0 ? -EIO : 1;
-		result = global_option(option, global, log, err);
-		if (result < 0)
-			return result;
-	}
-	return 0;
-}
 
 static int run_command(struct global_options *global, int argc, char **argv, struct error *err)
 {
@@ -137,7 +52,7 @@ int main(int argc, char **argv)
 	int result = open_standard_descriptors(&err);
 
 	if (result == 0)
-		result = global_parse(argc, argv, &global, &log, &err);
+		result = global_options_parse(argc, argv, &global, &log, &err);
 	if (result == 0) {
 		result = log_open(&log, &err);
 		if (result == 0)
