@@ -90,6 +90,21 @@ static int read_capability_set(struct json_reader *reader, const json_t *value, 
 	return result;
 }
 
+/* The kernel knows no such thing. buildah up to 1.29 asks for it all the same, and runc has always let it pass: that
+ * grants less, never more. */
+static void leave_out_ambient(struct json_reader *reader, struct oci_capabilities *capabilities)
+{
+	uint64_t impossible = capabilities->ambient & ~(capabilities->permitted & capabilities->inheritable);
+	cleanup_strbuf struct strbuf names = STRBUF_INIT;
+
+	for (uint64_t rest = impossible; rest; rest &= rest - 1)
+		strbuf_printf(&names, "%s%s", names.length ? ", " : "",
+			oci_name_of(&oci_capability_names, (uint64_t)__builtin_ctzll(rest)));
+	if (impossible)
+		json_warn(reader, "ambient without being permitted and inheritable, left out: %s", names.data);
+	capabilities->ambient &= ~impossible;
+}
+
 static int read_capabilities(struct json_reader *reader, const json_t *value, void *target)
 {
 	static const struct json_field fields[] = {
@@ -101,8 +116,12 @@ static int read_capabilities(struct json_reader *reader, const json_t *value, vo
 	};
 	struct oci_capabilities *capabilities = target;
 
+	int result = json_read_fields(reader, value, fields, target);
+
 	capabilities->set = true;
-	return json_read_fields(reader, value, fields, target);
+	if (result == 0)
+		leave_out_ambient(reader, capabilities);
+	return result;
 }
 
 static int read_rlimit_type(struct json_reader *reader, const json_t *value, void *target)

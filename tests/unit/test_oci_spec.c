@@ -64,8 +64,8 @@ static void capabilities_are_bit_sets(void **state)
 	assert_true(capabilities->set);
 	assert_true(capabilities->bounding == (CAPABILITY(0) | CAPABILITY(40)));
 	assert_true(capabilities->effective == CAPABILITY(0));
-	assert_true(capabilities->inheritable == 0);
-	assert_true(capabilities->permitted == (CAPABILITY(0) | CAPABILITY(5)));
+	assert_true(capabilities->inheritable == CAPABILITY(39));
+	assert_true(capabilities->permitted == (CAPABILITY(0) | CAPABILITY(39)));
 	assert_true(capabilities->ambient == CAPABILITY(39));
 	oci_spec_free(spec);
 
@@ -80,6 +80,19 @@ static void an_unknown_capability_is_left_out(void **state)
 
 	(void)state;
 	assert_true(spec->process->capabilities.bounding == CAPABILITY(5));
+	oci_spec_free(spec);
+}
+
+/* As buildah up to 1.29 asks for. */
+static void what_cannot_be_ambient_is_left_out(void **state)
+{
+	struct oci_spec *spec = parse(CONFIG_OF(PROCESS ",'capabilities':{'permitted':['CAP_KILL','CAP_CHOWN'],"
+							"'inheritable':['CAP_KILL','CAP_BPF'],"
+							"'ambient':['CAP_KILL','CAP_CHOWN','CAP_BPF']}",
+		""));
+
+	(void)state;
+	assert_true(spec->process->capabilities.ambient == CAPABILITY(5));
 	oci_spec_free(spec);
 }
 
@@ -470,6 +483,7 @@ int main(void)
 		cmocka_unit_test(every_field_of_process_is_read),
 		cmocka_unit_test(capabilities_are_bit_sets),
 		cmocka_unit_test(an_unknown_capability_is_left_out),
+		cmocka_unit_test(what_cannot_be_ambient_is_left_out),
 		cmocka_unit_test(rlimits_are_exact_to_the_last_bit),
 		cmocka_unit_test(root_mounts_and_hooks_are_read),
 		cmocka_unit_test(annotations_are_found_by_key),
