@@ -16,6 +16,7 @@ const struct command *const command_table[] = {
 	&command_kill,
 	&command_list,
 	&command_run,
+	&command_sandbox,
 	&command_spec,
 	&command_start,
 	&command_state,
@@ -114,7 +115,8 @@ int command_next_option(const struct command *command, int argc, char **argv, st
 	int option;
 
 	fill_getopt(command ? command->options : global_option_table,
-		!command || command->operands == OPERANDS_ID_COMMAND, long_options, letters);
+		!command || command->operands == OPERANDS_ID_COMMAND || command->operands == OPERANDS_COMMAND,
+		long_options, letters);
 	opterr = 0;
 	option = getopt_long(argc, argv, letters, long_options, NULL);
 	if (option == 'h' && command) {

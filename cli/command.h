@@ -34,6 +34,7 @@ enum command_operands {
 	OPERANDS_ID,         /* a container */
 	OPERANDS_ID_SIGNAL,  /* a container and perhaps a signal */
 	OPERANDS_ID_COMMAND, /* a container, then another program's words: options end at the first operand */
+	OPERANDS_COMMAND,    /* another program's words: options end at the first operand */
 	OPERANDS_VERB,       /* a command of this table */
 	OPERANDS_SHELL,      /* bash, zsh or fish */
 };
@@ -54,8 +55,8 @@ extern const struct command *const command_table[]; /* ends with NULL */
 extern const struct command_option global_option_table[];
 
 extern const struct command command_completion, command_create, command_delete, command_exec, command_features,
-	command_help, command_kill, command_list, command_run, command_spec, command_start, command_state,
-	command_version;
+	command_help, command_kill, command_list, command_run, command_sandbox, command_spec, command_start,
+	command_state, command_version;
 
 const struct command *command_find(const char *name);
 

@@ -106,6 +106,7 @@ static void print_operand(struct strbuf *out, const struct command *command)
 		strbuf_printf(
 			out, "	%s:0) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$current\")) ;;\n", command->name);
 		break;
+	case OPERANDS_COMMAND:
 	case OPERANDS_NONE:
 	case OPERANDS_NEW_ID:
 		break;

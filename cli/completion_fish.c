@@ -71,6 +71,7 @@ static void print_operands(struct strbuf *out, const char *condition, enum comma
 	case OPERANDS_SHELL:
 		strbuf_printf(out, "complete -c duet -n '%s' -a 'bash zsh fish'\n", condition);
 		break;
+	case OPERANDS_COMMAND:
 	case OPERANDS_NONE:
 	case OPERANDS_NEW_ID:
 		break;

@@ -80,6 +80,7 @@ static void print_operands(struct strbuf *out, enum command_operands operands)
 	case OPERANDS_NEW_ID:
 		strbuf_string(out, "		'1:new id:'");
 		break;
+	case OPERANDS_COMMAND:
 	case OPERANDS_NONE:
 		strbuf_string(out, "		':: :'");
 		break;

@@ -8,6 +8,7 @@
 #include "base/sealed_program.h"
 #include "cli/global_options.h"
 #include "runtime/container.h"
+#include "sandbox/sandbox.h"
 
 static int run_command(struct global_options *global, int argc, char **argv, struct error *err)
 {
@@ -25,6 +26,7 @@ static int run_command(struct global_options *global, int argc, char **argv, str
 	if (command->enters_container && sealed_program_enter(argv, err) < 0)
 		return -err->code;
 	optind = 0;
+	sandbox_collect(global->root);
 	result = command->run(global, argc - verb, argv + verb, err);
 	return result == COMMAND_HELPED ? 0 : result;
 }

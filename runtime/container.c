@@ -63,7 +63,7 @@ static int root_open(const char *root, bool make, struct error *err)
 	cleanup_fd int fd = -EBADF;
 
 	if (make) {
-		int result = make_directories(AT_FDCWD, root, 0700);
+		int result = make_directories(AT_FDCWD, root, 0711);
 
 		if (result < 0)
 			return error_set(err, -result, "make the state directory %s", root);

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bundle of a sandbox: config.json on the scratch tmpfs, beside the root file system.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "oci/features.h"
+#include "oci/json_write.h"
+#include "sandbox/internal.h"
+#include "sandbox/system_calls.h"
+
+#define NOBODY 65534
+
+static const char *const passed_variables[] = { "TERM", "LANG", "LC_ALL", "TZ", "CI", NULL };
+
+/* What package managers, tar and make install need, inside the user namespace only. */
+static const char *const build_capabilities[] = { "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID",
+	"CAP_KILL", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT",
+	NULL };
+
+static const char *const masked_paths[] = { "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore",
+	"/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
+	"/sys/devices/virtual/powercap", "/sys/firmware", NULL };
+static const char *const readonly_paths[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+	NULL };
+
+static bool is_strict(const struct sandbox *sandbox)
+{
+	return strcmp(sandbox->settings->policy, "strict") == 0;
+}
+
+static void write_user(struct json_writer *json, const struct sandbox *sandbox)
+{
+	struct stat status = { .st_uid = NOBODY, .st_gid = NOBODY };
+
+	json_write_key(json, "user");
+	json_write_open(json, '{');
+	/* Without capabilities the owner of the work directory is who can work in it. */
+	if (is_strict(sandbox) && (stat(sandbox->workdir, &status) < 0 || status.st_uid == 0 ||
+					  status.st_uid >= SANDBOX_IDS || status.st_gid >= SANDBOX_IDS))
+		status.st_uid = status.st_gid = NOBODY;
+	json_write_key(json, "uid");
+	json_write_u64(json, is_strict(sandbox) ? status.st_uid : 0);
+	json_write_key(json, "gid");
+	json_write_u64(json, is_strict(sandbox) ? status.st_gid : 0);
+	json_write_close(json, '}');
+}
+
+static void write_environment(struct json_writer *json, const struct sandbox *sandbox)
+{
+	const struct sandbox_settings *settings = sandbox->settings;
+
+	json_write_key(json, "env");
+	json_write_open(json, '[');
+	json_write_string(json, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	json_write_string(json, is_strict(sandbox) ? "HOME=/tmp" : "HOME=/root");
+	for (unsigned int list = 0; list < 2; list++) {
+		const char *const *names = list ? (const char *const *)settings->pass_environment : passed_variables;
+
+		for (; names && *names; names++) {
+			const char *value = getenv(*names);
+			cleanup_free char *entry = value ? xprintf("%s=%s", *names, value) : NULL;
+
+			if (entry)
+				json_write_string(json, entry);
+		}
+	}
+	for (char **entry = settings->environment; entry && *entry; entry++)
+		json_write_string(json, *entry);
+	json_write_close(json, ']');
+}
+
+static void write_capabilities(struct json_writer *json, const struct sandbox *sandbox)
+{
+	static const char *const sets[] = { "bounding", "effective", "permitted" };
+
+	json_write_key(json, "capabilities");
+	json_write_open(json, '{');
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		json_write_key(json, sets[i]);
+		json_write_open(json, '[');
+		for (const char *const *name = build_capabilities; *name && !is_strict(sandbox); name++)
+			json_write_string(json, *name);
+		for (char **name = sandbox->settings->capabilities; name && *name; name++)
+			json_write_string(json, *name);
+		json_write_close(json, ']');
+	}
+	json_write_close(json, '}');
+}
+
+/* Never above what this process has itself: that would need a privilege, and is stricter. */
+static void write_rlimit(struct json_writer *json, const char *type, int resource, uint64_t value)
+{
+	struct rlimit own;
+
+	if (value == SANDBOX_UNLIMITED)
+		return;
+	if (getrlimit(resource, &own) == 0 && own.rlim_max < value)
+		value = own.rlim_max;
+	json_write_open(json, '{');
+	json_write_string_member(json, "type", type);
+	json_write_key(json, "soft");
+	json_write_u64(json, value);
+	json_write_key(json, "hard");
+	json_write_u64(json, value);
+	json_write_close(json, '}');
+}
+
+static void write_process(struct json_writer *json, const struct sandbox *sandbox)
+{
+	const struct sandbox_settings *settings = sandbox->settings;
+
+	json_write_key(json, "process");
+	json_write_open(json, '{');
+	json_write_bool_member(json, "terminal", settings->terminal);
+	write_user(json, sandbox);
+	json_write_strings_member(json, "args", (const char *const *)sandbox->command);
+	write_environment(json, sandbox);
+	json_write_string_member(json, "cwd", sandbox->workdir);
+	write_capabilities(json, sandbox);
+	json_write_key(json, "rlimits");
+	json_write_open(json, '[');
+	write_rlimit(json, "RLIMIT_FSIZE", RLIMIT_FSIZE, settings->file_size_bytes);
+	write_rlimit(json, "RLIMIT_NOFILE", RLIMIT_NOFILE, settings->open_files);
+	write_rlimit(json, "RLIMIT_CORE", RLIMIT_CORE, 0);
+	json_write_close(json, ']');
+	json_write_bool_member(json, "noNewPrivileges", true);
+	json_write_close(json, '}');
+}
+
+static void write_mount(struct json_writer *json, const char *destination, const char *type, const char *const *options)
+{
+	json_write_open(json, '{');
+	json_write_string_member(json, "destination", destination);
+	json_write_string_member(json, "type", type);
+	json_write_string_member(json, "source", type);
+	json_write_strings_member(json, "options", options);
+	json_write_close(json, '}');
+}
+
+static void write_tmpfs(struct json_writer *json, const char *wish)
+{
+	cleanup_free char *destination = xstrdup(wish);
+	char *size = strchr(destination, ':');
+	cleanup_free char *option = NULL;
+
+	if (size)
+		*size++ = '\0';
+	option = xprintf("size=%s", size ? size : "50%");
+	write_mount(json, destination, "tmpfs", (const char *const[]){ "nosuid", "nodev", "mode=1777", option, NULL });
+}
+
+static void write_mounts(struct json_writer *json, const struct sandbox *sandbox)
+{
+	bool own_network = strcmp(sandbox->settings->network, "host") != 0;
+
+	json_write_key(json, "mounts");
+	json_write_open(json, '[');
+	write_mount(json, "/proc", "proc", (const char *const[]){ "nosuid", "noexec", "nodev", NULL });
+	write_mount(json, "/dev", "tmpfs", (const char *const[]){ "nosuid", "noexec", "mode=755", "size=64k", NULL });
+	write_mount(json, "/dev/pts", "devpts",
+		(const char *const[]){ "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", NULL });
+	write_mount(json, "/dev/shm", "tmpfs",
+		(const char *const[]){ "nosuid", "noexec", "nodev", "mode=1777", "size=50%", NULL });
+	write_mount(json, "/dev/mqueue", "mqueue", (const char *const[]){ "nosuid", "noexec", "nodev", NULL });
+	/* sysfs shows the network namespace that it is mounted in, which the user namespace has to own. */
+	if (own_network)
+		write_mount(json, "/sys", "sysfs", (const char *const[]){ "nosuid", "noexec", "nodev", "ro", NULL });
+	for (char **wish = sandbox->settings->tmpfs; wish && *wish; wish++)
+		write_tmpfs(json, *wish);
+	json_write_close(json, ']');
+}
+
+static void write_namespaces(struct json_writer *json, const struct sandbox *sandbox)
+{
+	static const char *const kinds[] = { "pid", "ipc", "uts", "mount", "cgroup", "network", "user" };
+	size_t count = ARRAY_SIZE(kinds) - !sandbox->user_namespace;
+
+	json_write_key(json, "namespaces");
+	json_write_open(json, '[');
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(kinds[i], "network") == 0 && strcmp(sandbox->settings->network, "host") == 0)
+			continue;
+		json_write_open(json, '{');
+		json_write_string_member(json, "type", kinds[i]);
+		json_write_close(json, '}');
+	}
+	json_write_close(json, ']');
+	for (size_t i = 0; sandbox->user_namespace && i < 2; i++) {
+		json_write_key(json, i ? "gidMappings" : "uidMappings");
+		json_write_open(json, '[');
+		json_write_open(json, '{');
+		json_write_key(json, "containerID");
+		json_write_u64(json, 0);
+		json_write_key(json, "hostID");
+		json_write_u64(json, sandbox->first_id);
+		json_write_key(json, "size");
+		json_write_u64(json, SANDBOX_IDS);
+		json_write_close(json, '}');
+		json_write_close(json, ']');
+	}
+}
+
+static void write_number_object(struct json_writer *json, const char *object, const char *key, uint64_t value)
+{
+	if (value == SANDBOX_UNLIMITED)
+		return;
+	json_write_key(json, object);
+	json_write_open(json, '{');
+	json_write_key(json, key);
+	json_write_u64(json, value);
+	json_write_close(json, '}');
+}
+
+static void write_memory(struct json_writer *json, const struct sandbox_settings *settings)
+{
+	if (settings->memory_bytes == SANDBOX_UNLIMITED)
+		return;
+	json_write_key(json, "memory");
+	json_write_open(json, '{');
+	json_write_key(json, "limit");
+	json_write_u64(json, settings->memory_bytes);
+	/* OCI's swap is memory and swap together. */
+	if (settings->swap_bytes != SANDBOX_UNLIMITED) {
+		json_write_key(json, "swap");
+		json_write_u64(json, settings->memory_bytes + settings->swap_bytes);
+	}
+	json_write_close(json, '}');
+}
+
+static void write_resources(struct json_writer *json, const struct sandbox_settings *settings)
+{
+	json_write_key(json, "resources");
+	json_write_open(json, '{');
+	write_memory(json, settings);
+	if (settings->cpus_milli != SANDBOX_UNLIMITED) {
+		json_write_key(json, "cpu");
+		json_write_open(json, '{');
+		json_write_key(json, "period");
+		json_write_u64(json, 100000);
+		json_write_key(json, "quota");
+		json_write_u64(json, settings->cpus_milli * 100);
+		json_write_close(json, '}');
+	}
+	write_number_object(json, "pids", "limit", settings->pids);
+	write_number_object(json, "blockIO", "weight", settings->io_weight);
+	json_write_close(json, '}');
+}
+
+static void write_linux(struct json_writer *json, const struct sandbox *sandbox)
+{
+	json_write_key(json, "linux");
+	json_write_open(json, '{');
+	write_namespaces(json, sandbox);
+	write_resources(json, sandbox->settings);
+	system_calls_write(json);
+	json_write_strings_member(json, "maskedPaths", masked_paths);
+	json_write_strings_member(json, "readonlyPaths", readonly_paths);
+	json_write_close(json, '}');
+}
+
+int config_write(const struct sandbox *sandbox, struct error *err)
+{
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	struct json_writer json = { .out = &text };
+	int result;
+
+	json_write_open(&json, '{');
+	json_write_string_member(&json, "ociVersion", OCI_VERSION_MAX);
+	write_process(&json, sandbox);
+	json_write_key(&json, "root");
+	json_write_open(&json, '{');
+	json_write_string_member(&json, "path", "rootfs");
+	json_write_close(&json, '}');
+	json_write_string_member(&json, "hostname", "sandbox");
+	write_mounts(&json, sandbox);
+	write_linux(&json, sandbox);
+	json_write_close(&json, '}');
+	result = file_replace(sandbox->scratch_fd, "config.json", text.data, text.length, 0600);
+	return result < 0 ? error_set(err, -result, "write the sandbox's bundle") : 0;
+}

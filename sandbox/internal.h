@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between the files of this folder.
+ */
+#ifndef DUET_SANDBOX_INTERNAL_H
+#define DUET_SANDBOX_INTERNAL_H
+
+#include <sys/types.h>
+#include <time.h>
+
+#include "cgroups/cgroup.h"
+#include "sandbox/sandbox.h"
+
+#define SANDBOX_IDS 65536U /* ids of the user namespace */
+
+/* Why the command ended, beside its own doing; the report's words are in report.c. */
+enum sandbox_cause {
+	SANDBOX_ENDED, /* by itself */
+	SANDBOX_TIMED_OUT,
+	SANDBOX_CPU_TIME,
+	SANDBOX_OUT_OF_MEMORY,
+	SANDBOX_INTERRUPTED, /* a signal to the supervisor */
+	SANDBOX_NOT_STARTED,
+};
+
+struct sandbox_result {
+	enum sandbox_cause cause;
+	int wait_status;
+	int interrupted_by; /* the signal */
+	uint64_t wall_ms;
+	uint64_t output_bytes, cut_bytes;
+	struct cgroup_statistics usage;
+	uint64_t user_ms, system_ms, process_peak_bytes, voluntary_switches, forced_switches;
+	bool statistics_there;
+};
+
+struct sandbox {
+	const struct sandbox_settings *settings;
+	char *const *command;
+	const char *state_root;
+	char id[64];
+	char *workdir;   /* absolute, without symbolic links */
+	char *scratch;   /* absolute path of the tmpfs */
+	int lock_fd;     /* of the directory under the tmpfs, locked for as long as the supervisor lives */
+	int scratch_fd;  /* the tmpfs */
+	int lifeline_fd; /* the guardian sees its other end close */
+	pid_t guardian;
+	bool user_namespace;
+	uint32_t first_id; /* host id of the namespace's 0 */
+	struct sandbox_result result;
+};
+
+/* scratch.c */
+int scratch_open(struct sandbox *sandbox, struct error *err);
+/* Everything was cleaned up: the guardian may go. */
+void scratch_close(struct sandbox *sandbox);
+
+/* root.c: makes SCRATCH/rootfs, complete with the work directory. */
+int root_make(struct sandbox *sandbox, struct error *err);
+
+/* config.c: writes SCRATCH/config.json. */
+int config_write(const struct sandbox *sandbox, struct error *err);
+
+/* supervise.c: creates, starts, watches, deletes. */
+int supervise(struct sandbox *sandbox, struct error *err);
+
+/* report.c */
+int report_write(const struct sandbox *sandbox, const struct error *failure, struct error *err);
+void report_summary(const struct sandbox *sandbox);
+const char *report_status(const struct sandbox_result *result);
+/* One sentence. failure: of a sandbox that did not start. */
+void report_reason(const struct sandbox *sandbox, const struct error *failure, char *text, size_t size);
+
+#endif

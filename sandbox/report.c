@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "oci/json_write.h"
+#include "sandbox/internal.h"
+
+#define REPORT_VERSION 1
+#define REASON_BYTES   1200
+
+static const char *const cause_words[] = {
+	[SANDBOX_ENDED] = "ended",
+	[SANDBOX_TIMED_OUT] = "timed-out",
+	[SANDBOX_CPU_TIME] = "cpu-time-exceeded",
+	[SANDBOX_OUT_OF_MEMORY] = "out-of-memory",
+	[SANDBOX_INTERRUPTED] = "interrupted",
+	[SANDBOX_NOT_STARTED] = "not-started",
+};
+
+const char *report_status(const struct sandbox_result *result)
+{
+	return cause_words[result->cause];
+}
+
+void report_reason(const struct sandbox *sandbox, const struct error *failure, char *text, size_t size)
+{
+	const struct sandbox_result *result = &sandbox->result;
+	int status = result->wait_status;
+	char limit[32];
+
+	switch (result->cause) {
+	case SANDBOX_TIMED_OUT:
+		sandbox_setting_print(sandbox->settings, sandbox_setting_find("timeout"), limit, sizeof(limit));
+		(void)snprintf(text, size, "it ran longer than the timeout of %s", limit);
+		break;
+	case SANDBOX_CPU_TIME:
+		sandbox_setting_print(sandbox->settings, sandbox_setting_find("cpu-time"), limit, sizeof(limit));
+		(void)snprintf(text, size, "it used more than %s of processor time", limit);
+		break;
+	case SANDBOX_OUT_OF_MEMORY:
+		sandbox_setting_print(sandbox->settings, sandbox_setting_find("memory"), limit, sizeof(limit));
+		(void)snprintf(text, size, "it was killed at the memory limit of %s", limit);
+		break;
+	case SANDBOX_INTERRUPTED:
+		(void)snprintf(text, size, "duet was interrupted by SIG%s", sigabbrev_np(result->interrupted_by));
+		break;
+	case SANDBOX_NOT_STARTED:
+		(void)snprintf(text, size, "%s", failure->message);
+		break;
+	default:
+		if (status > 128 && sigabbrev_np(status - 128))
+			(void)snprintf(text, size, "it was killed by SIG%s", sigabbrev_np(status - 128));
+		else
+			(void)snprintf(text, size, "it ended with status %d", status);
+	}
+}
+
+/* ---- JSON ---- */
+
+static void put_u64(struct json_writer *json, const char *key, uint64_t value)
+{
+	/* What is not known is absent, never a guess. */
+	if (value == CGROUP_UNKNOWN)
+		return;
+	json_write_key(json, key);
+	json_write_u64(json, value);
+}
+
+static void write_usage(struct json_writer *json, const struct sandbox_result *result)
+{
+	const struct cgroup_statistics *usage = &result->usage;
+
+	json_write_key(json, "usage");
+	json_write_open(json, '{');
+	put_u64(json, "wallMs", result->wall_ms);
+	if (result->statistics_there) {
+		put_u64(json, "cgroupCpuNs", usage->cpu_usage_ns);
+		put_u64(json, "cgroupUserNs", usage->cpu_user_ns);
+		put_u64(json, "cgroupSystemNs", usage->cpu_system_ns);
+		put_u64(json, "cgroupMemoryPeakBytes", usage->memory_peak_bytes);
+		put_u64(json, "oomKills", usage->oom_kills);
+		put_u64(json, "pidsPeak", usage->pids_peak);
+		put_u64(json, "ioReadBytes", usage->io_read_bytes);
+		put_u64(json, "ioWriteBytes", usage->io_write_bytes);
+	}
+	put_u64(json, "processUserMs", result->user_ms);
+	put_u64(json, "processSystemMs", result->system_ms);
+	put_u64(json, "processPeakBytes", result->process_peak_bytes);
+	put_u64(json, "voluntaryContextSwitches", result->voluntary_switches);
+	put_u64(json, "forcedContextSwitches", result->forced_switches);
+	put_u64(json, "outputBytes", result->output_bytes);
+	put_u64(json, "outputCutBytes", result->cut_bytes);
+	json_write_close(json, '}');
+}
+
+static void write_limits(struct json_writer *json, const struct sandbox_settings *settings)
+{
+	char text[64];
+
+	json_write_key(json, "limits");
+	json_write_open(json, '{');
+	for (const struct sandbox_setting *setting = sandbox_settings_table; setting->name; setting++) {
+		if (!setting->limit)
+			continue;
+		sandbox_setting_print(settings, setting, text, sizeof(text));
+		json_write_string_member(json, setting->name, text);
+	}
+	json_write_close(json, '}');
+}
+
+static void write_json(const struct sandbox *sandbox, const char *reason, struct strbuf *text)
+{
+	const struct sandbox_result *result = &sandbox->result;
+	struct json_writer json = { .out = text, .indent = "  " };
+
+	json_write_open(&json, '{');
+	json_write_key(&json, "reportVersion");
+	json_write_u64(&json, REPORT_VERSION);
+	json_write_strings_member(&json, "command", (const char *const *)sandbox->command);
+	json_write_string_member(&json, "isolation", sandbox->settings->vm ? "microvm" : "container");
+	json_write_string_member(&json, "status", report_status(result));
+	json_write_string_member(&json, "reason", reason);
+	if (result->cause != SANDBOX_NOT_STARTED) {
+		json_write_key(&json, "exitCode");
+		json_write_i64(&json, result->wait_status);
+		if (result->wait_status > 128 && sigabbrev_np(result->wait_status - 128))
+			json_write_string_member(&json, "signal", sigabbrev_np(result->wait_status - 128));
+	}
+	write_usage(&json, result);
+	write_limits(&json, sandbox->settings);
+	json_write_close(&json, '}');
+	strbuf_string(text, "\n");
+}
+
+/* ---- JUnit ---- */
+
+static void put_xml(struct strbuf *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '<' || c == '>' || c == '&' || c == '"')
+			strbuf_printf(out, "&#%d;", c);
+		else
+			strbuf_append(out, c < ' ' ? "?" : text, 1);
+	}
+}
+
+static void write_xml(const struct sandbox *sandbox, const char *reason, struct strbuf *out)
+{
+	const struct sandbox_result *result = &sandbox->result;
+	bool error = result->cause == SANDBOX_NOT_STARTED, passed = !error && result->wait_status == 0;
+
+	strbuf_printf(out,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"duet sandbox\" tests=\"1\" "
+		"failures=\"%d\" "
+		"errors=\"%d\" time=\"%.3f\">\n  <testcase classname=\"sandbox\" name=\"",
+		!passed && !error, error, (double)result->wall_ms / 1e3);
+	for (char *const *word = sandbox->command; *word; word++) {
+		put_xml(out, word == sandbox->command ? "" : " ");
+		put_xml(out, *word);
+	}
+	strbuf_printf(out, "\" time=\"%.3f\">\n", (double)result->wall_ms / 1e3);
+	if (!passed) {
+		strbuf_printf(out, "    <%s message=\"", error ? "error" : "failure");
+		put_xml(out, reason);
+		strbuf_string(out, "\"/>\n");
+	}
+	strbuf_string(out, "  </testcase>\n</testsuite>\n");
+}
+
+static int write_file(const char *path, const struct strbuf *text, struct error *err)
+{
+	int result = file_replace(AT_FDCWD, path, text->data, text->length, 0644);
+
+	return result < 0 ? error_set(err, -result, "write the report %s", path) : 0;
+}
+
+int report_write(const struct sandbox *sandbox, const struct error *failure, struct error *err)
+{
+	cleanup_strbuf struct strbuf json = STRBUF_INIT, xml = STRBUF_INIT;
+	char reason[REASON_BYTES];
+	int result = 0;
+
+	report_reason(sandbox, failure, reason, sizeof(reason));
+	if (sandbox->settings->report_file) {
+		write_json(sandbox, reason, &json);
+		result = write_file(sandbox->settings->report_file, &json, err);
+	}
+	if (result == 0 && sandbox->settings->junit_file) {
+		write_xml(sandbox, reason, &xml);
+		result = write_file(sandbox->settings->junit_file, &xml, err);
+	}
+	return result;
+}
+
+void report_summary(const struct sandbox *sandbox)
+{
+	const struct sandbox_result *result = &sandbox->result;
+	char reason[REASON_BYTES];
+	bool peak = result->statistics_there && result->usage.memory_peak_bytes != CGROUP_UNKNOWN;
+
+	if (result->cut_bytes && !sandbox->settings->quiet)
+		fprintf(stderr, "duet sandbox: %llu bytes of output were cut\n", (unsigned long long)result->cut_bytes);
+	if (sandbox->settings->quiet || !isatty(STDERR_FILENO))
+		return;
+	report_reason(sandbox, NULL, reason, sizeof(reason));
+	fprintf(stderr, "duet sandbox: %s; %.2f s", reason, (double)result->wall_ms / 1e3);
+	if (result->statistics_there && result->usage.cpu_usage_ns != CGROUP_UNKNOWN)
+		fprintf(stderr, ", processor %.2f s", (double)result->usage.cpu_usage_ns / 1e9);
+	if (peak)
+		fprintf(stderr, ", memory %.1f MiB", (double)result->usage.memory_peak_bytes / 0x1p20);
+	fputc('\n', stderr);
+}

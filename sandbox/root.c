@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The root file system: one overlay for every file system of the host, with three layers:
+ *
+ *   up/N      what the sandbox writes, on the scratch tmpfs
+ *   mask/N    whiteouts of what the sandbox must not see: secrets are not covered by a mount that somebody could take
+ *             away again, they are not there
+ *   lower/N   the host's file system, read-only, with its owners mapped into the sandbox's user namespace
+ *
+ * Source: Linux Documentation/filesystems/overlayfs.rst.
+ */
+#include <fcntl.h>
+#include <glob.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "ns/namespaces.h"
+#include "sandbox/internal.h"
+
+#define OVERLAYS_MAX        64
+#define MOUNTINFO_BYTES_MAX (16U << 20)
+
+/* Of the host's root only: another root file system has none of the host's secrets. What ends in a slash and a star is
+ * there, and empty. */
+static const char *const secrets[] = { "/root/*", "/home/*", "/run/*", "/tmp/*", "/var/tmp/*", "/etc/shadow*",
+	"/etc/gshadow*", "/etc/ssh/ssh_host_*_key", "/etc/ssl/private", "/etc/sudoers*", "/etc/krb5.keytab",
+	"/etc/wireguard", "/etc/NetworkManager/system-connections", "/etc/ppp/*-secrets", "/etc/docker",
+	"/etc/kubernetes", "/etc/rancher", "/etc/machine-id", "/var/lib/cloud", "/var/lib/kubelet", "/var/lib/docker",
+	"/var/lib/containerd", "/var/lib/containers", "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed",
+	"/var/log/*", "/var/mail/*", "/var/spool/*", "/var/backups/*", NULL };
+
+/* Empty directories of the container's own, or mounts of the bundle's, lie there. */
+static const char *const not_of_the_host[] = { "/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/root", "/home",
+	NULL };
+
+static const char *const file_systems[] = { "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs",
+	"overlay", "erofs", "squashfs", "virtiofs", "9p", "nfs", "nfs4", NULL };
+
+struct root {
+	struct sandbox *sandbox;
+	const char *base;   /* the lower root on the host: "/" or --rootfs */
+	int maps;           /* user namespace for idmapped mounts; -EBADF: none */
+	int rootfs;         /* SCRATCH/rootfs once it is mounted */
+	unsigned int count; /* of overlays */
+};
+
+static bool is_below(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	if (strcmp(directory, "/") == 0)
+		return true;
+	return strncmp(path, directory, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+static bool is_below_any(const char *path, const char *const *directories)
+{
+	for (; *directories; directories++) {
+		if (is_below(path, *directories))
+			return true;
+	}
+	return false;
+}
+
+/* The owner that a file of the host has inside, for what is made on the scratch tmpfs. */
+static uid_t inside(const struct sandbox *sandbox, uid_t host)
+{
+	return host < SANDBOX_IDS ? sandbox->first_id + host : sandbox->first_id;
+}
+
+/* Directories of an upper layer hide the attributes of those below: they have to have the same. */
+static int copy_attributes(const struct root *root, const char *source, int directory, const char *name)
+{
+	struct stat status;
+
+	if (stat(source, &status) < 0)
+		return -errno;
+	if (fchownat(directory, name, inside(root->sandbox, status.st_uid), inside(root->sandbox, status.st_gid), 0) <
+			0 ||
+		fchmodat(directory, name, status.st_mode & 07777, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* ---- masks ---- */
+
+/* The directories above a path, in a layer, like the host's. */
+static int make_parents(const struct root *root, int layer, const char *host_path, const char *path)
+{
+	cleanup_free char *copy = xstrdup(path);
+
+	for (char *slash = strchr(copy, '/'); slash; slash = strchr(slash + 1, '/')) {
+		cleanup_free char *source = NULL;
+		int result;
+
+		*slash = '\0';
+		source = xprintf("%s/%s", host_path, copy);
+		if (mkdirat(layer, copy, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		result = copy_attributes(root, source, layer, copy);
+		if (result < 0)
+			return result;
+		*slash = '/';
+	}
+	return 0;
+}
+
+struct layers {
+	int mask, up;
+	const char *host_path; /* what they lie over */
+};
+
+/* The whiteout ends the look into the layers below. What is to be there, empty, is there above it: so nothing that the
+ * host adds later is seen either. */
+static int mask_path(const struct root *root, const struct layers *layers, const char *path, bool empty)
+{
+	cleanup_free char *source = xprintf("%s/%s", layers->host_path, path);
+	int result = make_parents(root, layers->mask, layers->host_path, path);
+
+	if (result == 0 && mknodat(layers->mask, path, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
+		result = -errno;
+	if (result < 0 || !empty)
+		return result;
+	result = make_parents(root, layers->up, layers->host_path, path);
+	if (result == 0 && mkdirat(layers->up, path, 0755) < 0 && errno != EEXIST)
+		result = -errno;
+	return result < 0 ? result : copy_attributes(root, source, layers->up, path);
+}
+
+static int mask_pattern(const struct root *root, const struct layers *layers, const char *secret, struct error *err)
+{
+	size_t skip = strcmp(layers->host_path, "/") == 0 ? 1 : strlen(layers->host_path) + 1;
+	bool empty = strcmp(secret + strlen(secret) - 2, "/*") == 0;
+	cleanup_free char *pattern = xstrndup(secret, strlen(secret) - (empty ? 2 : 0));
+	glob_t found;
+	int result = 0;
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return 0;
+	for (size_t i = 0; i < found.gl_pathc && result == 0; i++) {
+		const char *path = found.gl_pathv[i];
+
+		if (!is_below(path, layers->host_path) || strlen(path) <= skip)
+			continue;
+		result = mask_path(root, layers, path + skip, empty);
+		if (result < 0)
+			result = error_set(err, -result, "hide %s", path);
+	}
+	globfree(&found);
+	return result;
+}
+
+static int open_layer(const struct root *root, const char *layer, const char *host_path, struct error *err)
+{
+	int fd = openat(root->sandbox->scratch_fd, layer, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || copy_attributes(root, host_path, fd, ".") < 0)
+		return error_set(err, errno, "make the layer %s", layer);
+	return fd;
+}
+
+static int mask_host(
+	const struct root *root, const char *host_path, const char *mask, const char *up, struct error *err)
+{
+	cleanup_fd int mask_fd = open_layer(root, mask, host_path, err);
+	cleanup_fd int up_fd = mask_fd < 0 ? -EBADF : open_layer(root, up, host_path, err);
+	struct layers layers = { .mask = mask_fd, .up = up_fd, .host_path = host_path };
+	int result = 0;
+
+	if (up_fd < 0)
+		return -err->code;
+	for (size_t i = 0; strcmp(root->base, "/") == 0 && secrets[i] && result == 0; i++)
+		result = mask_pattern(root, &layers, secrets[i], err);
+	return result;
+}
+
+/* ---- mounts ---- */
+
+/* A bind of the source, as a detached mount, read-only or not, with its owners mapped when there is a user namespace. A
+ * file system that cannot map is refused for what is to be written, and shows unknown owners else. */
+static int detached_bind(const struct root *root, const char *source, bool read_only, struct error *err)
+{
+	cleanup_fd int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0U) };
+	struct mount_attr maps = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)root->maps };
+
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+		return error_set(err, errno, "bind %s", source);
+	if (root->maps >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH, &maps, sizeof(maps)) < 0) {
+		if (!read_only)
+			return error_set(err, errno,
+				"map the owners of %s into the sandbox (its file system cannot: is --vm possible?)",
+				source);
+		log_warning("%s: its file system cannot map owners; they will look unknown", source);
+	}
+	return take_fd(&tree);
+}
+
+static int attach(int tree, int target, const char *name, struct error *err)
+{
+	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return error_set(err, errno, "mount %s in the sandbox", name);
+	return 0;
+}
+
+static int make_layer(const struct root *root, const char *kind, char *name, size_t size, struct error *err)
+{
+	(void)snprintf(name, size, "%s/%u", kind, root->count);
+	if ((mkdirat(root->sandbox->scratch_fd, kind, 0755) < 0 && errno != EEXIST) ||
+		mkdirat(root->sandbox->scratch_fd, name, 0755) < 0)
+		return error_set(err, errno, "make %s on the sandbox's tmpfs", name);
+	return 0;
+}
+
+/* With relative names of the layers: no character of the scratch directory's own can be taken for a separator. */
+static int mount_overlay(int scratch, int target, const char *options)
+{
+	cleanup_fd int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int result;
+
+	if (here < 0 || fchdir(scratch) < 0)
+		return -1;
+	result = mount("overlay", fd_path(target).text, "overlay", MS_NODEV, options);
+	return fchdir(here) < 0 ? -1 : result;
+}
+
+/* An overlay over the host's directory, on target (O_PATH). */
+static int overlay(struct root *root, const char *host_path, int target, struct error *err)
+{
+	char lower[32], mask[32], up[32], work[32];
+	cleanup_free char *options = NULL;
+	cleanup_fd int tree = -EBADF, below = -EBADF;
+	int result = make_layer(root, "lower", lower, sizeof(lower), err);
+
+	if (result == 0)
+		result = make_layer(root, "mask", mask, sizeof(mask), err);
+	if (result == 0)
+		result = make_layer(root, "up", up, sizeof(up), err);
+	if (result == 0)
+		result = make_layer(root, "work", work, sizeof(work), err);
+	if (result == 0)
+		result = mask_host(root, host_path, mask, up, err);
+	if (result < 0)
+		return result;
+	tree = detached_bind(root, host_path, true, err);
+	if (tree < 0)
+		return tree;
+	below = openat(root->sandbox->scratch_fd, lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (below < 0 || attach(tree, below, host_path, err) < 0)
+		return below < 0 ? error_set(err, errno, "open %s", lower) : -err->code;
+	options = xprintf("lowerdir=%s:%s,upperdir=%s,workdir=%s", mask, lower, up, work);
+	if (mount_overlay(root->sandbox->scratch_fd, target, options) < 0)
+		return error_set(err, errno, "mount an overlay over %s", host_path);
+	root->count++;
+	return 0;
+}
+
+/* ---- mount points ---- */
+
+/* Makes one missing name of a path inside, owned by the sandbox's root. */
+static int make_one(const struct root *root, const char *path, bool directory)
+{
+	const char *name = strrchr(path, '/') + 1;
+	cleanup_free char *above = xstrndup(path, (size_t)(name - path));
+	cleanup_fd int parent = open_in_root(root->rootfs, above, O_PATH | O_DIRECTORY, 0, 0);
+	uid_t owner = root->sandbox->first_id;
+	int result;
+
+	if (parent < 0)
+		return parent;
+	result = directory ? mkdirat(parent, name, 0755) : mknodat(parent, name, S_IFREG | 0644, 0);
+	if (result < 0 || fchownat(parent, name, owner, owner, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Makes what is missing of a path inside; the last component is a directory or an empty file. Returns an O_PATH
+ * descriptor. */
+static int mount_point(const struct root *root, const char *path, bool directory, struct error *err)
+{
+	size_t length = 0, whole = strlen(path);
+	int found = -ENOENT;
+
+	while (length < whole) {
+		cleanup_free char *part = NULL;
+		int result = 0;
+
+		length += 1 + strcspn(path + length + 1, "/");
+		part = xstrndup(path, length);
+		close_fd(&found);
+		found = open_in_root(root->rootfs, part, O_PATH, 0, 0);
+		if (found == -ENOENT) {
+			result = make_one(root, part, directory || length < whole);
+			found = result < 0 ? result : open_in_root(root->rootfs, part, O_PATH, 0, 0);
+		}
+		if (found < 0)
+			return error_set(err, -found, "make %s in the sandbox's root", part);
+	}
+	return found;
+}
+
+static int bind_at(struct root *root, const char *source, const char *destination, bool read_only, struct error *err)
+{
+	cleanup_fd int tree = -EBADF, target = -EBADF;
+	struct stat status;
+
+	if (stat(source, &status) < 0)
+		return error_set(err, errno, "%s", source);
+	tree = detached_bind(root, source, read_only, err);
+	if (tree < 0)
+		return tree;
+	target = mount_point(root, destination, S_ISDIR(status.st_mode), err);
+	return target < 0 ? target : attach(tree, target, destination, err);
+}
+
+/* ---- the pieces ---- */
+
+struct host_mount {
+	char point[4096], type[64];
+};
+
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		if (from[0] == '\\' && from[1] && from[2] && from[3]) {
+			*to = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+static bool parse_mountinfo(const char *line, struct host_mount *mount)
+{
+	const char *dash = strstr(line, " - ");
+
+	if (!dash || sscanf(line, "%*s %*s %*s %*s %4095s", mount->point) != 1 ||
+		sscanf(dash, " - %63s", mount->type) != 1)
+		return false;
+	unescape(mount->point);
+	return true;
+}
+
+static bool is_wanted(const struct root *root, const struct host_mount *mount)
+{
+	bool known = false;
+
+	for (size_t i = 0; file_systems[i]; i++)
+		known = known || strcmp(mount->type, file_systems[i]) == 0;
+	return known && strcmp(mount->point, "/") != 0 && !is_below_any(mount->point, not_of_the_host) &&
+	       !is_below(mount->point, root->sandbox->state_root);
+}
+
+/* The host's other file systems, each at its place. */
+static int overlay_mounts(struct root *root, struct error *err)
+{
+	cleanup_strbuf struct strbuf mountinfo = STRBUF_INIT;
+	struct host_mount *mount = NULL;
+	int result = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_BYTES_MAX, &mountinfo);
+	char *rest = mountinfo.data;
+
+	if (result < 0)
+		return error_set(err, -result, "read /proc/self/mountinfo");
+	mount = xcalloc(1, sizeof(*mount));
+	for (char *line = strsep(&rest, "\n"); line && result >= 0; line = strsep(&rest, "\n")) {
+		cleanup_fd int target = -EBADF;
+		struct stat status;
+
+		if (!parse_mountinfo(line, mount) || !is_wanted(root, mount) || stat(mount->point, &status) < 0)
+			continue;
+		if (root->count == OVERLAYS_MAX) {
+			result = error_set(
+				err, -E2BIG, "this host has more than %d file systems; use --rootfs", OVERLAYS_MAX);
+			break;
+		}
+		if (!S_ISDIR(status.st_mode)) {
+			result = bind_at(root, mount->point, mount->point, true, err);
+			continue;
+		}
+		target = mount_point(root, mount->point, true, err);
+		result = target < 0 ? target : overlay(root, mount->point, target, err);
+	}
+	free(mount);
+	return result < 0 ? result : 0;
+}
+
+static int place_workdir(struct root *root, struct error *err)
+{
+	const char *path = root->sandbox->workdir, *mode = root->sandbox->settings->workdir_mode;
+	cleanup_fd int target = -EBADF;
+
+	if (strcmp(mode, "overlay") != 0)
+		return bind_at(root, path, path, strcmp(mode, "ro") == 0, err);
+	target = mount_point(root, path, true, err);
+	return target < 0 ? target : overlay(root, path, target, err);
+}
+
+/* "SRC[:DST]" */
+static int place_binds(struct root *root, char *const *binds, bool read_only, struct error *err)
+{
+	int result = 0;
+
+	for (; binds && *binds && result == 0; binds++) {
+		cleanup_free char *source = xstrdup(*binds);
+		cleanup_free char *real = NULL;
+		char *destination = strchr(source, ':');
+
+		if (destination)
+			*destination++ = '\0';
+		real = realpath(source, NULL);
+		if (!real)
+			return error_set(err, errno, "bind %s", source);
+		if (destination && destination[0] != '/')
+			return error_set(err, -EINVAL, "bind %s: the place in the sandbox must begin with /", *binds);
+		result = bind_at(root, real, destination ? destination : real, read_only, err);
+	}
+	return result;
+}
+
+static int open_maps(struct root *root, struct error *err)
+{
+	struct id_mapping mapping = { .container_id = 0, .host_id = root->sandbox->first_id, .size = SANDBOX_IDS };
+	const struct namespaces_plan plan = {
+		.uid_mappings = &mapping, .gid_mappings = &mapping, .uid_mapping_count = 1, .gid_mapping_count = 1
+	};
+
+	if (!root->sandbox->user_namespace)
+		return 0;
+	root->maps = namespaces_make_user(&plan, err);
+	return root->maps < 0 ? root->maps : 0;
+}
+
+static int make_rootfs(struct root *root, struct error *err)
+{
+	cleanup_fd int target = -EBADF;
+	int result;
+
+	if (mkdirat(root->sandbox->scratch_fd, "rootfs", 0755) < 0)
+		return error_set(err, errno, "make the sandbox's root");
+	target = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (target < 0)
+		return error_set(err, errno, "open the sandbox's root");
+	result = overlay(root, root->base, target, err);
+	if (result < 0)
+		return result;
+	root->rootfs = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root->rootfs < 0 ? error_set(err, errno, "open the sandbox's root") : 0;
+}
+
+int root_make(struct sandbox *sandbox, struct error *err)
+{
+	struct root root = { .sandbox = sandbox, .maps = -EBADF, .rootfs = -EBADF };
+	cleanup_free char *base = realpath(sandbox->settings->rootfs ? sandbox->settings->rootfs : "/", NULL);
+	int result;
+
+	if (!base)
+		return error_set(err, errno, "--rootfs %s", sandbox->settings->rootfs);
+	root.base = base;
+	result = open_maps(&root, err);
+	if (result == 0)
+		result = make_rootfs(&root, err);
+	if (result == 0 && strcmp(base, "/") == 0)
+		result = overlay_mounts(&root, err);
+	if (result == 0)
+		result = place_workdir(&root, err);
+	if (result == 0)
+		result = place_binds(&root, sandbox->settings->read_only_binds, true, err);
+	if (result == 0)
+		result = place_binds(&root, sandbox->settings->binds, false, err);
+	close_fd(&root.maps);
+	close_fd(&root.rootfs);
+	return result;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/sandbox.h"
+
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "sandbox/internal.h"
+
+/* Host ids that distributions leave to nobody: above those of systemd's containers and far from /etc/subuid's. */
+#define FIRST_ID_BASE  0x70000000U
+#define FIRST_ID_SLOTS 4096U
+
+static int name_it(struct sandbox *sandbox, struct error *err)
+{
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+		return error_set(err, errno, "choose a name for the sandbox");
+	(void)snprintf(sandbox->id, sizeof(sandbox->id), "sandbox-%d-%08x", (int)getpid(), number);
+	/* Of its own: two sandboxes share no user, neither in files nor in limits that count by user. */
+	sandbox->first_id = sandbox->user_namespace ? FIRST_ID_BASE + number % FIRST_ID_SLOTS * SANDBOX_IDS : 0;
+	return 0;
+}
+
+static int check_supported(const struct sandbox_settings *settings, struct error *err)
+{
+	const struct {
+		const char *name;
+		bool used;
+	} missing[] = {
+		{ "bundle", settings->bundle },
+		{ "copy-in", settings->copy_in },
+		{ "copy-out", settings->copy_out },
+		{ "keep-diff", settings->keep_diff },
+		{ "net=user", strcmp(settings->network, "user") == 0 },
+		{ "allow-host", settings->allow_hosts },
+		{ "publish", settings->publish },
+		{ "seccomp", settings->seccomp_file },
+		{ "device", settings->devices },
+		{ "tty", settings->terminal },
+		{ "repeat", settings->repeat != 1 },
+		{ "jobs", settings->jobs != 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
+		if (missing[i].used)
+			return error_set(err, -ENOTSUP, "--%s is not in this version", missing[i].name);
+	}
+	return 0;
+}
+
+static int check(const struct sandbox *sandbox, struct error *err)
+{
+	const struct sandbox_settings *settings = sandbox->settings;
+	int result = check_supported(settings, err);
+
+	if (result < 0)
+		return result;
+
+	if (geteuid() != 0)
+		return error_set(err, -EPERM, "duet sandbox needs root in this version");
+	if (settings->vm && strcmp(settings->network, "host") == 0)
+		return error_set(err, -EINVAL, "--net=host: a micro-VM cannot have the host's network");
+	return 0;
+}
+
+static int find_workdir(struct sandbox *sandbox, struct error *err)
+{
+	const char *wish = sandbox->settings->workdir ? sandbox->settings->workdir : ".";
+	struct stat status;
+
+	sandbox->workdir = realpath(wish, NULL);
+	if (!sandbox->workdir || stat(sandbox->workdir, &status) < 0)
+		return error_set(err, errno, "work directory %s", wish);
+	if (!S_ISDIR(status.st_mode))
+		return error_set(err, -ENOTDIR, "work directory %s: not a directory", wish);
+	if (strcmp(sandbox->workdir, "/") == 0)
+		return error_set(err, -EINVAL, "the work directory is / itself: name another one with --workdir");
+	return 0;
+}
+
+static int run_one(struct sandbox *sandbox, struct error *err)
+{
+	int result = scratch_open(sandbox, err);
+
+	if (result == 0)
+		result = root_make(sandbox, err);
+	if (result == 0)
+		result = config_write(sandbox, err);
+	if (result == 0)
+		result = supervise(sandbox, err);
+	scratch_close(sandbox);
+	return result;
+}
+
+static int exit_status(const struct sandbox *sandbox)
+{
+	switch (sandbox->result.cause) {
+	case SANDBOX_TIMED_OUT:
+	case SANDBOX_CPU_TIME:
+		return SANDBOX_EXIT_TIMEOUT;
+	case SANDBOX_INTERRUPTED:
+		return 128 + sandbox->result.interrupted_by;
+	default:
+		return sandbox->result.wait_status;
+	}
+}
+
+int sandbox_run(
+	const struct sandbox_settings *settings, char *const *command, const char *state_root, struct error *err)
+{
+	struct sandbox sandbox = {
+		.settings = settings,
+		.command = command,
+		.state_root = state_root,
+		.lock_fd = -EBADF,
+		.scratch_fd = -EBADF,
+		.lifeline_fd = -EBADF,
+		.user_namespace = !settings->vm && strcmp(settings->network, "host") != 0,
+	};
+	struct error report_failure;
+	int result = check(&sandbox, err);
+
+	if (result == 0)
+		result = name_it(&sandbox, err);
+	if (result == 0)
+		result = find_workdir(&sandbox, err);
+	if (result == 0)
+		result = run_one(&sandbox, err);
+	if (result < 0)
+		sandbox.result.cause = SANDBOX_NOT_STARTED;
+	if (report_write(&sandbox, err, &report_failure) < 0 && result >= 0) {
+		*err = report_failure;
+		result = -err->code;
+	}
+	if (result >= 0) {
+		report_summary(&sandbox);
+		result = exit_status(&sandbox);
+	} else if (!err->exit_status) {
+		err->exit_status = SANDBOX_EXIT_FAILED;
+	}
+	free(sandbox.workdir);
+	return result;
+}

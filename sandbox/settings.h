@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a sandbox is asked to be: one table of settings, from which the options of `duet sandbox`, its --help, the
+ * names in a profile file and the limits in a report all come.
+ */
+#ifndef DUET_SANDBOX_SETTINGS_H
+#define DUET_SANDBOX_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define SANDBOX_UNLIMITED UINT64_MAX
+
+/* Strings and lists are owned; lists end with NULL and are NULL when empty. Times in ms, sizes in bytes;
+ * SANDBOX_UNLIMITED where the setting was "none". */
+struct sandbox_settings {
+	/* root and files */
+	bool vm;
+	char *policy; /* "strict", "default", "build" */
+	char *rootfs, *bundle;
+	char *workdir; /* NULL: the current directory */
+	char *workdir_mode;
+	char **binds, **read_only_binds, **tmpfs, **copy_in, **copy_out;
+	char *keep_diff;
+	char **environment, **pass_environment;
+	/* limits */
+	uint64_t timeout_ms, grace_ms, cpu_time_ms, memory_bytes, swap_bytes, cpus_milli, pids, disk_bytes;
+	uint64_t file_size_bytes, open_files, output_limit_bytes, io_weight;
+	/* network */
+	char *network;
+	char **allow_hosts, **publish;
+	/* policy */
+	char *seccomp_file;
+	char **capabilities, **devices;
+	/* result */
+	char *report_file, *junit_file;
+	bool quiet, time_stamps, terminal;
+	uint64_t repeat, jobs;
+};
+
+enum sandbox_kind {
+	SANDBOX_FLAG,     /* bool */
+	SANDBOX_TEXT,     /* char * */
+	SANDBOX_LIST,     /* char **: each use appends */
+	SANDBOX_DURATION, /* "90", "1.5s", "10m", "2h", "500ms" or "none" */
+	SANDBOX_SIZE,     /* bytes, with K, M, G, T (powers of 1024) or "none" */
+	SANDBOX_COUNT,    /* a whole number or "none" */
+	SANDBOX_CPUS,     /* "1.5": thousandths of a processor, or "none" */
+};
+
+struct sandbox_setting {
+	const char *name; /* as option: --NAME; in a profile: "NAME" */
+	enum sandbox_kind kind;
+	size_t offset;         /* in struct sandbox_settings */
+	const char *argument;  /* for --help; NULL: a flag */
+	const char *help;      /* one line */
+	const char *initial;   /* the value without any option; NULL: none */
+	const char *only_from; /* words separated by '|' that alone are values; NULL: anything */
+	bool limit;            /* printed among the limits in a report */
+};
+
+/* The one table: PLAIN(name, kind, member, argument, help, words, limit) and INITIAL(…, initial value, words, limit).
+ */
+/* clang-format off */
+#define SANDBOX_SETTINGS(PLAIN, INITIAL) \
+	PLAIN("vm", FLAG, vm, NULL, "run in a micro-VM instead of a container", NULL, false) \
+	INITIAL("policy", TEXT, policy, "NAME", "strict: no capabilities; default and build: those of package managers, in a user namespace", "default", "strict|default|build", false) \
+	PLAIN("rootfs", TEXT, rootfs, "DIR", "another root file system than the host's", NULL, false) \
+	PLAIN("bundle", TEXT, bundle, "DIR", "the root file system of an OCI bundle", NULL, false) \
+	PLAIN("workdir", TEXT, workdir, "DIR", "directory that the command works in and sees (default: the current one)", NULL, false) \
+	INITIAL("workdir-mode", TEXT, workdir_mode, "MODE", "overlay: changes vanish or stay in a diff; ro: read-only; rw: changes are made", "overlay", "overlay|ro|rw", false) \
+	PLAIN("bind", LIST, binds, "SRC[:DST]", "show a file or directory of the host, writable", NULL, false) \
+	PLAIN("ro-bind", LIST, read_only_binds, "SRC[:DST]", "the same, read-only", NULL, false) \
+	PLAIN("tmpfs", LIST, tmpfs, "DST[:SIZE]", "an empty directory in memory", NULL, false) \
+	PLAIN("copy-in", LIST, copy_in, "SRC:DST", "copy a file or directory in before the start", NULL, false) \
+	PLAIN("copy-out", LIST, copy_out, "SRC=DEST", "copy a file or directory out at the end, also of a command that failed", NULL, false) \
+	PLAIN("keep-diff", TEXT, keep_diff, "DIR", "keep what the command changed in the work directory", NULL, false) \
+	PLAIN("env", LIST, environment, "NAME=VALUE", "set a variable of the command's environment", NULL, false) \
+	PLAIN("pass-env", LIST, pass_environment, "NAME", "keep a variable of this environment", NULL, false) \
+	INITIAL("timeout", DURATION, timeout_ms, "TIME", "wall time; then TERM, then KILL", "10m", NULL, true) \
+	INITIAL("grace", DURATION, grace_ms, "TIME", "between TERM and KILL", "5s", NULL, true) \
+	INITIAL("cpu-time", DURATION, cpu_time_ms, "TIME", "processor time of everything together", "none", NULL, true) \
+	INITIAL("memory", SIZE, memory_bytes, "SIZE", "memory of everything together, files in memory included", "2G", NULL, true) \
+	INITIAL("swap", SIZE, swap_bytes, "SIZE", "swap on top of it", "0", NULL, true) \
+	INITIAL("cpus", CPUS, cpus_milli, "N", "processors, 1.5 for one and a half", "none", NULL, true) \
+	INITIAL("pids", COUNT, pids, "N", "processes and threads", "512", NULL, true) \
+	INITIAL("disk", SIZE, disk_bytes, "SIZE", "what may be written to the root and the work directory", "1G", NULL, true) \
+	INITIAL("file-size", SIZE, file_size_bytes, "SIZE", "the largest file", "none", NULL, true) \
+	INITIAL("open-files", COUNT, open_files, "N", "open files of one process", "1024", NULL, true) \
+	INITIAL("output-limit", SIZE, output_limit_bytes, "SIZE", "standard output and error together; what is beyond is cut, and said", "64M", NULL, true) \
+	INITIAL("io-weight", COUNT, io_weight, "N", "share of the disks' time, 10 to 1000", "none", NULL, true) \
+	INITIAL("net", TEXT, network, "KIND", "none; user: outgoing connections; host: the host's network itself", "none", "none|user|host", false) \
+	PLAIN("allow-host", LIST, allow_hosts, "NAME[:PORT]", "with --net=user: only to these", NULL, false) \
+	PLAIN("publish", LIST, publish, "HOST:GUEST", "with --net=user: a port of the host's", NULL, false) \
+	PLAIN("seccomp", TEXT, seccomp_file, "FILE", "another system call profile (linux.seccomp as JSON)", NULL, false) \
+	PLAIN("cap-add", LIST, capabilities, "CAP", "one more capability, inside the user namespace", NULL, false) \
+	PLAIN("device", LIST, devices, "PATH", "pass a device of the host's through (container only)", NULL, false) \
+	PLAIN("report", TEXT, report_file, "FILE", "write what happened as JSON", NULL, false) \
+	PLAIN("junit", TEXT, junit_file, "FILE", "write what happened as JUnit XML", NULL, false) \
+	PLAIN("quiet", FLAG, quiet, NULL, "no summary on a terminal", NULL, false) \
+	PLAIN("time-stamps", FLAG, time_stamps, NULL, "put the time before every line of output", NULL, false) \
+	PLAIN("tty", FLAG, terminal, NULL, "give the command a terminal", NULL, false) \
+	INITIAL("repeat", COUNT, repeat, "N", "run it N times, each in a fresh sandbox", "1", NULL, false) \
+	INITIAL("jobs", COUNT, jobs, "N", "so many at a time", "1", NULL, false)
+/* clang-format on */
+
+extern const struct sandbox_setting sandbox_settings_table[]; /* ends with a NULL name */
+
+const struct sandbox_setting *sandbox_setting_find(const char *name);
+
+/* The initial values. */
+void sandbox_settings_begin(struct sandbox_settings *settings);
+void sandbox_settings_free(struct sandbox_settings *settings);
+#define cleanup_sandbox_settings cleanup(sandbox_settings_free)
+
+/* Sets one; text is NULL for a flag that is to be true. -EINVAL with the name and what would be right. */
+int sandbox_set(
+	struct sandbox_settings *settings, const struct sandbox_setting *setting, const char *text, struct error *err);
+
+/* Sets what a profile says: an object {"NAME": value, …} in a JSON file, or the words "strict", "default", "build" of
+ * the built-in ones. Values are strings as on the command line, numbers, booleans, or arrays of strings for lists. */
+int sandbox_profile_apply(struct sandbox_settings *settings, const char *file_or_name, struct error *err);
+
+/* "10m", "2.0 GiB", …: a value as a person reads it; the buffer is the caller's. */
+void sandbox_setting_print(
+	const struct sandbox_settings *settings, const struct sandbox_setting *setting, char *text, size_t size);
+
+#endif

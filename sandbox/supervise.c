@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the creation of the container to its deletion: its output on the way to the caller, the time limits, signals.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "runtime/foreground.h"
+#include "runtime/isolation.h"
+#include "runtime/lifecycle.h"
+#include "sandbox/internal.h"
+#include "sandbox/output.h"
+
+#define LOOK_MS        100  /* between two looks at the processor time */
+#define LAST_OUTPUT_MS 1000 /* for the output of what had to be ended */
+
+enum source { SOURCE_SIGNALS, SOURCE_PROCESS, SOURCE_SOCKET, SOURCE_OUTPUT, SOURCES = SOURCE_OUTPUT + OUTPUT_SOURCES };
+
+struct supervisor {
+	struct sandbox *sandbox;
+	struct launch *launch;
+	struct output *output;
+	struct pollfd sources[SOURCES];
+	uint64_t begin_ms, ended_ms;
+	uint64_t kill_at_ms; /* 0: nobody has asked it to end yet */
+	struct error last_word;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void send_signal(struct supervisor *supervisor, int signal, bool all)
+{
+	struct launch *launch = supervisor->launch;
+	struct error err;
+
+	if (launch->isolation->signal(launch->container, signal, all, &err) < 0 && err.code != ESRCH)
+		log_warning("sandbox: %s", err.message);
+}
+
+/* Of a micro-VM the monitor itself; of a container its first process, with which all others die. */
+static void kill_everything(struct supervisor *supervisor)
+{
+	struct child *child = &supervisor->launch->child;
+
+	if (child->pid > 0)
+		(void)kill(child->pid, SIGKILL);
+	supervisor->kill_at_ms = UINT64_MAX;
+}
+
+/* TERM now, KILL when the grace is over. */
+static void ask_to_end(struct supervisor *supervisor, enum sandbox_cause cause, int signal)
+{
+	uint64_t grace_ms = supervisor->sandbox->settings->grace_ms;
+
+	if (supervisor->kill_at_ms)
+		return;
+	supervisor->sandbox->result.cause = cause;
+	supervisor->kill_at_ms = grace_ms == SANDBOX_UNLIMITED ? UINT64_MAX : now_ms() + grace_ms;
+	if (grace_ms == 0)
+		kill_everything(supervisor);
+	else
+		send_signal(supervisor, signal, false);
+}
+
+static void check_times(struct supervisor *supervisor)
+{
+	const struct sandbox_settings *settings = supervisor->sandbox->settings;
+	struct cgroup_statistics usage;
+	struct error err;
+	uint64_t now = now_ms();
+
+	if (supervisor->kill_at_ms && now >= supervisor->kill_at_ms)
+		kill_everything(supervisor);
+	if (settings->timeout_ms != SANDBOX_UNLIMITED && now - supervisor->begin_ms >= settings->timeout_ms)
+		ask_to_end(supervisor, SANDBOX_TIMED_OUT, SIGTERM);
+	if (settings->cpu_time_ms == SANDBOX_UNLIMITED || supervisor->kill_at_ms)
+		return;
+	if (cgroup_statistics(supervisor->launch->cgroup, &usage, &err) == 0 && usage.cpu_usage_ns != CGROUP_UNKNOWN &&
+		usage.cpu_usage_ns / 1000000 >= settings->cpu_time_ms)
+		ask_to_end(supervisor, SANDBOX_CPU_TIME, SIGTERM);
+}
+
+static int next_look_ms(const struct supervisor *supervisor)
+{
+	const struct sandbox_settings *settings = supervisor->sandbox->settings;
+	uint64_t now = now_ms(), next = UINT64_MAX;
+
+	if (supervisor->kill_at_ms)
+		next = supervisor->kill_at_ms;
+	else if (settings->timeout_ms != SANDBOX_UNLIMITED)
+		next = supervisor->begin_ms + settings->timeout_ms;
+	if (settings->cpu_time_ms != SANDBOX_UNLIMITED && next > now + LOOK_MS)
+		next = now + LOOK_MS;
+	if (next == UINT64_MAX)
+		return -1;
+	return next <= now ? 0 : next - now > INT32_MAX ? INT32_MAX : (int)(next - now);
+}
+
+/* The first is handed on as it is, for a command that cleans up after itself; a second one ends it. */
+static void take_signals(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo info;
+
+	while (read(supervisor->sources[SOURCE_SIGNALS].fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		int signal = (int)info.ssi_signo;
+
+		if (signal == SIGCHLD || signal == SIGPIPE || signal == SIGWINCH || signal == SIGTTIN ||
+			signal == SIGTTOU || signal == SIGCONT || signal == SIGTSTP)
+			continue;
+		if (signal != SIGINT && signal != SIGTERM && signal != SIGHUP && signal != SIGQUIT) {
+			send_signal(supervisor, signal, false);
+			continue;
+		}
+		if (supervisor->sandbox->result.interrupted_by)
+			kill_everything(supervisor);
+		else
+			ask_to_end(supervisor, SANDBOX_INTERRUPTED, signal);
+		supervisor->sandbox->result.interrupted_by = signal;
+	}
+}
+
+static void hear(struct supervisor *supervisor)
+{
+	struct message *message = xcalloc(1, sizeof(*message));
+
+	if (message_receive(supervisor->launch->child.socket, message) < 0)
+		supervisor->sources[SOURCE_SOCKET].fd = -1;
+	else if (message->type == LAUNCH_FAILED)
+		(void)message_to_error(message, &supervisor->last_word);
+	close_fd(&message->fd);
+	free(message);
+}
+
+/* A reader that is slow may take its time, within the timeout; for the output of what had to be ended nobody waits
+ * long. */
+static int last_output_ms(const struct supervisor *supervisor)
+{
+	const struct sandbox *sandbox = supervisor->sandbox;
+	uint64_t now = now_ms(), until = supervisor->ended_ms + LAST_OUTPUT_MS;
+
+	if (sandbox->result.cause == SANDBOX_ENDED) {
+		if (sandbox->settings->timeout_ms == SANDBOX_UNLIMITED)
+			return -1;
+		until = supervisor->begin_ms + sandbox->settings->timeout_ms;
+	}
+	return until <= now ? 0 : until - now > INT32_MAX ? INT32_MAX : (int)(until - now);
+}
+
+/* Until the process has ended, and then until its output has been taken. What is left in the pipes when the last writer
+ * is gone ends by itself: nobody of the sandbox is alive then. */
+static void watch(struct supervisor *supervisor)
+{
+	bool ended = false;
+	int patience_ms;
+
+	while (!ended || output_is_open(supervisor->output)) {
+		output_sources(supervisor->output, supervisor->sources + SOURCE_OUTPUT);
+		patience_ms = ended ? last_output_ms(supervisor) : next_look_ms(supervisor);
+		if (poll(supervisor->sources, SOURCES, patience_ms) < 0 && errno != EINTR)
+			return;
+		if (ended && patience_ms == 0)
+			return;
+		take_signals(supervisor);
+		output_move(supervisor->output, supervisor->sources + SOURCE_OUTPUT);
+		if (supervisor->sources[SOURCE_SOCKET].revents)
+			hear(supervisor);
+		if (!ended && supervisor->sources[SOURCE_PROCESS].revents) {
+			ended = true;
+			supervisor->ended_ms = now_ms();
+			supervisor->sources[SOURCE_PROCESS].fd = -1;
+		}
+		if (!ended)
+			check_times(supervisor);
+		else if (supervisor->sandbox->result.interrupted_by && supervisor->kill_at_ms == UINT64_MAX)
+			return;
+	}
+}
+
+static void collect_usage(struct supervisor *supervisor)
+{
+	struct sandbox_result *result = &supervisor->sandbox->result;
+	struct rusage usage;
+	struct error err;
+
+	result->wall_ms = now_ms() - supervisor->begin_ms;
+	result->output_bytes = output_bytes(supervisor->output);
+	result->cut_bytes = output_cut_bytes(supervisor->output); /* with what nobody took */
+	result->statistics_there = cgroup_statistics(supervisor->launch->cgroup, &result->usage, &err) == 0;
+	if (!result->statistics_there)
+		log_warning("sandbox: %s", err.message);
+	if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
+		result->process_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
+		result->voluntary_switches = (uint64_t)usage.ru_nvcsw;
+		result->forced_switches = (uint64_t)usage.ru_nivcsw;
+		result->user_ms = (uint64_t)usage.ru_utime.tv_sec * 1000 + (uint64_t)usage.ru_utime.tv_usec / 1000;
+		result->system_ms = (uint64_t)usage.ru_stime.tv_sec * 1000 + (uint64_t)usage.ru_stime.tv_usec / 1000;
+	}
+	if (result->statistics_there && result->cause == SANDBOX_ENDED && result->usage.oom_kills != CGROUP_UNKNOWN &&
+		result->usage.oom_kills > 0 && result->wait_status != 0)
+		result->cause = SANDBOX_OUT_OF_MEMORY;
+}
+
+static int run(struct supervisor *supervisor, struct error *err)
+{
+	struct launch *launch = supervisor->launch;
+	int result = launch_start(launch, err);
+
+	if (result < 0)
+		return result;
+	supervisor->sources[SOURCE_SIGNALS] = (struct pollfd){ .fd = launch->child.signal_fd, .events = POLLIN };
+	supervisor->sources[SOURCE_PROCESS] = (struct pollfd){ .fd = launch->child.pidfd, .events = POLLIN };
+	supervisor->sources[SOURCE_SOCKET] = (struct pollfd){ .fd = launch->child.socket, .events = POLLIN };
+	container_unlock(launch->container);
+	watch(supervisor);
+	result = child_wait(&launch->child, err);
+	supervisor->sandbox->result.wait_status = result;
+	collect_usage(supervisor);
+	if (result >= 0 && supervisor->last_word.code) {
+		*err = supervisor->last_word;
+		result = -err->code;
+	}
+	return result;
+}
+
+static int create(struct supervisor *supervisor, int signals, struct error *err)
+{
+	struct sandbox *sandbox = supervisor->sandbox;
+	const struct launch_options options = {
+		.root = sandbox->state_root,
+		.id = sandbox->id,
+		.bundle = sandbox->scratch,
+		.isolation = sandbox->settings->vm ? "microvm" : "container",
+		.foreground = true,
+		.signal_fd = signals,
+	};
+	int result = output_redirect(supervisor->output, err);
+
+	if (result < 0)
+		return result;
+	result = launch_create(&options, &supervisor->launch, err);
+	output_restore(supervisor->output);
+	if (result == 0)
+		result = run(supervisor, err);
+	if (supervisor->launch && supervisor->launch->child.pid > 0)
+		launch_abort(supervisor->launch);
+	return result;
+}
+
+static void delete_container(struct supervisor *supervisor)
+{
+	struct launch *launch = supervisor->launch;
+	struct error err;
+
+	if (!launch || container_lock(launch->container, &err) < 0)
+		return;
+	if (lifecycle_cleanup(launch->container, &err) < 0)
+		log_warning("%s", err.message);
+}
+
+int supervise(struct sandbox *sandbox, struct error *err)
+{
+	struct supervisor supervisor = { .sandbox = sandbox };
+	cleanup_fd int signals = foreground_block_signals(err);
+	int result;
+
+	if (signals < 0)
+		return signals;
+	supervisor.begin_ms = now_ms();
+	supervisor.output = output_open(sandbox->settings->output_limit_bytes, sandbox->settings->time_stamps);
+	for (int i = 0; i < SOURCES; i++)
+		supervisor.sources[i].fd = -1;
+	result = create(&supervisor, signals, err);
+	if (supervisor.launch && result >= 0)
+		delete_container(&supervisor);
+	launch_free(&supervisor.launch);
+	output_close(&supervisor.output);
+	return result;
+}
