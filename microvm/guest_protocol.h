@@ -14,10 +14,10 @@
  * pipe.
  *
  * Session 0: CREATE -> CREATED or FAILED; START -> STARTED or FAILED; then EXITED. Other sessions: EXEC -> STARTED or
- * FAILED, then EXITED. After FAILED the session is gone. When a process has exited and its descendants keep its output
- * open, session 0 waits for the end of the output (its pid namespace dies with it), an exec'ed one for at most
- * GUEST_DRAIN_MS. EXITED of session 0 is sent after sync(2): from then on the host may stop the machine without
- * SHUTDOWN and lose nothing.
+ * FAILED, then EXITED. After FAILED the session is gone. ASK -> ANSWER, any time after CREATED. When a process has
+ * exited and its descendants keep its output open, session 0 waits for the end of the output (its pid namespace dies
+ * with it), an exec'ed one for at most GUEST_DRAIN_MS. EXITED of session 0 is sent after sync(2): from then on the host
+ * may stop the machine without SHUTDOWN and lose nothing.
  */
 #ifndef DUET_MICROVM_GUEST_PROTOCOL_H
 #define DUET_MICROVM_GUEST_PROTOCOL_H
@@ -30,7 +30,7 @@
 #include "base/strbuf.h"
 #include "base/wire.h"
 
-#define GUEST_PROTOCOL_VERSION             1
+#define GUEST_PROTOCOL_VERSION             2
 #define GUEST_FRAME_MAX                    (16U << 20)
 #define GUEST_PORT_CONTROL                 1024U
 #define GUEST_PORT_STREAM(session, stream) (2048U + (session)*4U + (stream))
@@ -44,6 +44,10 @@
 
 enum guest_stream { GUEST_STREAM_STDIN, GUEST_STREAM_STDOUT, GUEST_STREAM_STDERR };
 
+enum guest_question {
+	GUEST_QUESTION_PROCESSES = 1, /* -> process_list of the container, pids as the container has them */
+};
+
 enum guest_message {
 	/* guest -> host */
 	GUEST_HELLO = 1, /* u32 GUEST_PROTOCOL_VERSION */
@@ -51,14 +55,18 @@ enum guest_message {
 	GUEST_STARTED,   /* u32 session: execve has succeeded */
 	GUEST_FAILED,    /* u32 session, u32 errno, u32 exit status, string message: create, start or exec failed */
 	GUEST_EXITED, /* u32 session, u32 wait status (waitpid(2)); sent after the session's streams were shut down */
+	GUEST_ANSWER, /* u64 number of the question, u32 errno; on success (0) the answer, else u32 exit status, string
+			 message */
 	/* host -> guest */
 	GUEST_CREATE = 64, /* i64 seconds and u32 nanoseconds of the host's CLOCK_REALTIME, bytes of entropy,
 			      container_plan, process_plan */
 	GUEST_START,       /* u32 session (0) */
 	GUEST_SIGNAL,      /* u32 session, u32 signal, u8 all: to every process of the container */
-	GUEST_EXEC,        /* u32 session (1 to GUEST_SESSIONS_MAX - 1), process_plan: starts at once */
-	GUEST_RESIZE,      /* u32 session, u32 rows, u32 columns */
-	GUEST_SHUTDOWN,    /* sync and power off */
+	GUEST_EXEC,     /* u32 session (1 to GUEST_SESSIONS_MAX - 1), string of the sub-cgroup, process_plan: starts at
+			   once */
+	GUEST_RESIZE,   /* u32 session, u32 rows, u32 columns */
+	GUEST_SHUTDOWN, /* sync and power off */
+	GUEST_ASK,      /* u64 number, u32 enum guest_question, its arguments */
 };
 
 /* Puts a frame around a payload (NULL: empty) and appends it to out. */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "microvm/guest_protocol.h"
 #include "ns/rootfs.h"
+#include "runtime/control.h"
 #include "runtime/guest_files.h"
 #include "runtime/isolation.h"
 #include "runtime/microvm_plan.h"
@@ -224,26 +225,10 @@ static void microvm_release(struct launch *launch)
 	free_pointer(&vm->cmdline);
 }
 
-static int microvm_ask_signal(int connection, int signal, bool all, struct error *err)
-{
-	cleanup_free struct message *answer = xcalloc(1, sizeof(*answer));
-	uint32_t words[2] = { (uint32_t)signal, all };
-	int result = message_send(connection, LAUNCH_SIGNAL, words, sizeof(words), -1);
-
-	if (result == 0)
-		result = message_receive(connection, answer);
-	close_fd(&answer->fd);
-	if (result < 0)
-		return error_set(err, -result, "speak to the monitor");
-	if (answer->type == LAUNCH_FAILED)
-		return message_to_error(answer, err);
-	return 0;
-}
-
 static int microvm_signal(const struct container *container, int signal, bool all, struct error *err)
 {
 	cleanup_fd int pidfd = container_pidfd(container);
-	cleanup_fd int connection = -EBADF;
+	const uint32_t words[2] = { (uint32_t)signal, all };
 
 	if (pidfd < 0)
 		return error_set(err, -ESRCH, "container \"%s\" is not running: container not running", container->id);
@@ -253,10 +238,7 @@ static int microvm_signal(const struct container *container, int signal, bool al
 			return error_set(err, errno, "kill the monitor of container \"%s\"", container->id);
 		return 0;
 	}
-	connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
-	if (connection < 0)
-		return error_set(err, -connection, "speak to the monitor of container \"%s\"", container->id);
-	return microvm_ask_signal(connection, signal, all, err);
+	return control_order(container, LAUNCH_SIGNAL, words, sizeof(words), err);
 }
 
 const struct isolation isolation_microvm = {

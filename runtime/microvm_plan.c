@@ -253,8 +253,7 @@ static int plan_machine(struct launch *launch, struct error *err)
 	return 0;
 }
 
-/* A limit that the bundle does not name is the caller's in a container, so it is here. */
-static void plan_inherited_limits(struct process_plan *process)
+void microvm_inherit_limits(struct process_plan *process)
 {
 	process->rlimits = xrealloc(process->rlimits, process->rlimit_count + RLIM_NLIMITS, sizeof(*process->rlimits));
 	for (int resource = 0; resource < RLIM_NLIMITS; resource++) {
@@ -287,7 +286,7 @@ int microvm_plan(struct launch *launch, struct error *err)
 	/* The machine is the container's alone: its own network namespace is the container's. */
 	guest->namespaces.unshare &= ~(uint64_t)CLONE_NEWNET;
 	guest->rootfs.move_root = true;
-	plan_inherited_limits(&launch->process);
+	microvm_inherit_limits(&launch->process);
 	plan_jail(launch);
 	return 0;
 }

@@ -19,4 +19,7 @@ int microvm_plan(struct launch *launch, struct error *err);
  * size class (2^n or 3 × 2^n MiB). -EINVAL with a sentence when too little is left. */
 int microvm_memory_size(int64_t limit_bytes, uint64_t *memory_bytes, struct error *err);
 
+/* A limit that the plan does not name is the caller's in a container, so it is in a guest. */
+void microvm_inherit_limits(struct process_plan *process);
+
 #endif

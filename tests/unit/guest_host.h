@@ -245,6 +245,7 @@ static inline void host_begin(struct host *host, uint32_t session, const struct 
 		host_put_create(host, &payload, process);
 	} else {
 		wire_put_u32(&payload, session);
+		wire_put_string(&payload, NULL);
 		process_plan_encode(process, &payload);
 	}
 	host_say(host, session == 0 ? GUEST_CREATE : GUEST_EXEC, &payload);

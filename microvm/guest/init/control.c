@@ -132,6 +132,7 @@ static int exec_session(struct init *init, struct wire_reader *in, struct error 
 {
 	struct process_plan process = { .args = NULL };
 	uint32_t id = wire_get_u32(in);
+	cleanup_free char *cgroup = wire_get_string(in);
 	struct error failure = { 0 };
 	int result;
 
@@ -142,6 +143,9 @@ static int exec_session(struct init *init, struct wire_reader *in, struct error 
 		result = refuse_malformed("EXEC", &failure);
 	if (result == 0)
 		result = check_process(&process, &failure);
+	if (result == 0 && cgroup)
+		result = error_set(
+			&failure, -EOPNOTSUPP, "the container has no cgroup of its own to have %s in", cgroup);
 	if (result == 0)
 		result = session_exec(init, id, &process, &failure);
 	if (result < 0)

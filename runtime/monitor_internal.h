@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the monitor share. Private to runtime/monitor*.c.
+ *
+ * monitor.c          making, the loop, the end
+ * monitor_guest.c    what the guest's init says and is told
+ * monitor_sessions.c the processes that exec puts beside the container's own
+ * monitor_control.c  what other commands ask over the control socket
+ *
+ * One thread. Nothing in the loop waits for the guest, which is not trusted to read or to answer, nor for a peer.
+ */
+#ifndef DUET_RUNTIME_MONITOR_INTERNAL_H
+#define DUET_RUNTIME_MONITOR_INTERNAL_H
+
+#include <poll.h>
+
+#include "microvm/guest_protocol.h"
+#include "runtime/control.h"
+#include "runtime/monitor.h"
+
+/* In the order of a life. */
+enum monitor_phase { PHASE_BOOTING, PHASE_CREATING, PHASE_CREATED, PHASE_STARTING, PHASE_RUNNING, PHASE_EXITED };
+
+enum session_phase { SESSION_STARTING, SESSION_RUNNING, SESSION_EXITED };
+
+/* An exec. Its entry stays until the guest has said its last word about it, whoever else has gone: only so can a word
+ * of the guest's never be taken for one about another session. */
+struct monitor_session {
+	struct monitor_session *next;
+	uint32_t id; /* 1 to GUEST_SESSIONS_MAX - 1 */
+	enum session_phase phase;
+	struct monitor_peer *proxy; /* NULL: it is gone */
+	int finished[3];            /* eventfds of the streams towards the host; -EBADF: none, or it has finished */
+	int wait_status;            /* from SESSION_EXITED on */
+};
+
+enum peer_wish { PEER_SILENT, PEER_START, PEER_ANSWER, PEER_SESSION };
+
+/* One connection to the control socket. */
+struct monitor_peer {
+	struct monitor_peer *next;
+	int fd; /* -EBADF: done with; freed at the end of the round */
+	enum peer_wish wish;
+	int streams[3];                  /* for an EXEC to come; -EBADF: none */
+	struct monitor_session *session; /* of PEER_SESSION */
+	uint64_t question;               /* of PEER_ANSWER: its number, which the guest repeats */
+	int answer_fd;                   /* where the answer goes; -EBADF: none */
+};
+
+struct monitor {
+	struct launch *launch;
+	struct vm *vm;
+	enum monitor_phase phase;
+	bool paused;
+	int guest_fd; /* the control channel; -EBADF: the guest has closed it */
+	int signal_fd;
+	struct guest_frame_reader reader;
+	struct strbuf outgoing; /* what the guest has not taken yet: from outgoing_start on */
+	size_t outgoing_start;
+	int finished[3];   /* of the container's own streams, as in a session */
+	int terminal;      /* the pty's slave, to ask its size; -EBADF: none */
+	bool launch_waits; /* the command that made this waits for the outcome of START */
+	double begin_ms;   /* when the guest was let go, on the monotonic clock */
+	int wait_status;   /* of the workload, from PHASE_EXITED on */
+	struct monitor_session *sessions;
+	uint32_t last_session;
+	struct monitor_peer *peers;
+	uint64_t last_question;
+	bool accept_later; /* there was no descriptor left for another peer */
+	struct message *message;
+	struct pollfd *sources; /* of the round */
+	size_t source_count, source_capacity;
+};
+
+double monitor_now_ms(void);
+
+/* ---- monitor_guest.c ---- */
+
+/* Puts the frame behind what the guest has not taken yet. -ENOBUFS: it takes nothing any more. */
+int monitor_tell(struct monitor *monitor, enum guest_message type, const struct strbuf *payload, struct error *err);
+int monitor_tell_start(struct monitor *monitor, struct error *err);
+int monitor_signal_guest(struct monitor *monitor, uint32_t session, uint32_t signal, bool all, struct error *err);
+int monitor_resize_guest(struct monitor *monitor, uint32_t session, uint32_t rows, uint32_t columns, struct error *err);
+/* The container's own terminal has another size, perhaps. */
+int monitor_resize(struct monitor *monitor, struct error *err);
+/* Passes on what waits, as far as the guest takes it. */
+int monitor_flush(struct monitor *monitor, struct error *err);
+/* All that it has said. An error is the end of the machine. */
+int monitor_read_guest(struct monitor *monitor, struct error *err);
+
+/* ---- monitor_sessions.c ---- */
+
+/* Listens for the guest's connections to one stream of a session and gives the descriptors to the device. */
+int monitor_listen_stream(struct monitor *monitor, uint32_t session, enum guest_stream stream, int read_fd,
+	int write_fd, int *finished, struct error *err);
+/* A new session for the peer's descriptors (taken from it) and an encoded process_plan. */
+int monitor_session_begin(struct monitor *monitor, struct monitor_peer *proxy, bool terminal, const char *cgroup,
+	const struct strbuf *plan, struct error *err);
+struct monitor_session *monitor_session_find(struct monitor *monitor, uint32_t id);
+/* The guest's words about a session that was found. -EPROTO: not in this phase. */
+int monitor_session_started(struct monitor_session *session, struct error *err);
+int monitor_session_failed(
+	struct monitor *monitor, struct monitor_session *session, struct wire_reader *in, struct error *err);
+int monitor_session_exited(struct monitor_session *session, int wait_status, struct error *err);
+/* A proxy that ends without a word stands for its process: that is killed. */
+void monitor_session_orphan(struct monitor *monitor, struct monitor_session *session);
+/* Reports and forgets those that have ended and whose output has arrived. */
+void monitor_sessions_settle(struct monitor *monitor);
+/* Whether everything of the streams has arrived; closes the eventfds that say so. */
+bool monitor_output_arrived(int (*finished)[3]);
+
+/* ---- monitor_control.c ---- */
+
+void monitor_accept(struct monitor *monitor);
+/* One message of the peer's, or its end. */
+void monitor_peer_ready(struct monitor *monitor, struct monitor_peer *peer);
+/* The outcome of START for whoever asked. failure: NULL: it has started. False: nobody is there to be told. */
+bool monitor_answer_start(struct monitor *monitor, const struct error *failure);
+/* The guest's answer to a question. Whose asker has gone meanwhile is passed over. */
+int monitor_answer_question(struct monitor *monitor, struct wire_reader *in, struct error *err);
+void monitor_peers_settle(struct monitor *monitor);
+void monitor_peer_close(struct monitor_peer *peer);
+
+/* What the guest says in FAILED and in ANSWER: errno, exit status, message. Returns the negative errno. */
+int monitor_take_failure(struct wire_reader *in, struct error *err);
+
+#endif
