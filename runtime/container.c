@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/message.h"
+#include "runtime/control.h"
 #include "runtime/record.h"
 
 int container_id_check(const char *id, struct error *err)
@@ -263,6 +264,7 @@ enum oci_status container_status(const struct container *container)
 {
 	cleanup_fd int pidfd = container_pidfd(container);
 	cleanup_fd int control = -EBADF;
+	bool started = container->record.started, paused = false;
 
 	if (container->record.pid == 0)
 		return OCI_STATUS_CREATING;
@@ -272,12 +274,14 @@ enum oci_status container_status(const struct container *container)
 		return OCI_STATUS_CREATING;
 	if (container->record.cgroup && cgroup_saved_is_frozen(container->record.cgroup))
 		return OCI_STATUS_PAUSED;
-	if (container->record.started)
+	/* `start` may have been killed before it could note its success: a monitor knows, and a container that no
+	 * longer listens has started. */
+	if (strcmp(container->record.isolation, "container") != 0) {
+		(void)control_status(container, &started, &paused);
+		return paused ? OCI_STATUS_PAUSED : started ? OCI_STATUS_RUNNING : OCI_STATUS_CREATED;
+	}
+	if (started)
 		return OCI_STATUS_RUNNING;
-	/* `start` may have been killed before it could note its success: a container that no longer listens has
-	 * started. */
-	if (strcmp(container->record.isolation, "container") != 0)
-		return OCI_STATUS_CREATED;
 	control = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
 	return control >= 0 ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
 }

@@ -10,17 +10,25 @@
 
 /* A guest on a busy host may take its time; one that is broken does not answer at all. */
 #define ANSWER_TIMEOUT_S 60
+/* The monitor itself is never busy for long. */
+#define STATUS_TIMEOUT_S 2
+
+static int limit_wait(int connection, unsigned seconds)
+{
+	const struct timeval patience = { .tv_sec = seconds };
+
+	return setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ? -errno : 0;
+}
 
 int control_connect(const struct container *container, struct error *err)
 {
-	static const struct timeval patience = { .tv_sec = ANSWER_TIMEOUT_S };
 	cleanup_fd int connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
 
 	if (connection == -ENOENT || connection == -ECONNREFUSED)
 		return error_set(err, -ESRCH, "container \"%s\" is not running: container not running", container->id);
 	if (connection < 0)
 		return error_set(err, -connection, "speak to the monitor of container \"%s\"", container->id);
-	if (setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+	if (limit_wait(connection, ANSWER_TIMEOUT_S) < 0)
 		return error_set(err, errno, "limit the wait for the monitor of container \"%s\"", container->id);
 	return take_fd(&connection);
 }
@@ -64,6 +72,23 @@ int control_order(const struct container *container, uint32_t type, const void *
 		return connection;
 	strbuf_append(&request, data, length);
 	return control_request(connection, type, &request, -1, LAUNCH_DONE, answer, err);
+}
+
+bool control_status(const struct container *container, bool *started, bool *paused)
+{
+	cleanup_free struct message *answer = xcalloc(1, sizeof(*answer));
+	cleanup_fd int connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
+	struct error err;
+	uint32_t words[2];
+
+	if (connection < 0 || limit_wait(connection, STATUS_TIMEOUT_S) < 0 ||
+		control_request(connection, CONTROL_STATUS, NULL, -1, CONTROL_STATUS, answer, &err) < 0 ||
+		answer->length != sizeof(words))
+		return false;
+	memcpy(words, answer->data, sizeof(words));
+	*started = words[0];
+	*paused = words[1];
+	return true;
 }
 
 int control_file(const struct strbuf *content, struct error *err)

@@ -6,7 +6,7 @@
  * START    -> STARTED or FAILED
  * SIGNAL   u32 signal, u32 all -> DONE or FAILED: the guest has it, or will have it when it goes on
  * PAUSE    u32 paused -> DONE or FAILED: no processor of the guest runs any more, or all do again
- * STATUS   -> STATUS, u32 paused
+ * STATUS   -> STATUS, u32 whether the container has been started, u32 paused
  * COUNTS   -> COUNTS, see control_counts_decode()
  * ASK      u32 enum guest_question, then its arguments; with a file for the answer, which the asker brings
  *          -> ANSWER, u64 bytes in the file; or FAILED
@@ -54,6 +54,10 @@ int control_order(const struct container *container, uint32_t type, const void *
 /* Asks the guest's init; its answer, which is not to be trusted, is put behind *answer. */
 int control_ask(const struct container *container, enum guest_question question, const struct strbuf *arguments,
 	struct strbuf *answer, struct error *err);
+
+/* What only the monitor knows for sure. Soon answered, or false: whoever looks at states must not hang on one monitor.
+ */
+bool control_status(const struct container *container, bool *started, bool *paused);
 
 /* A file in memory that holds the bytes. */
 int control_file(const struct strbuf *content, struct error *err);

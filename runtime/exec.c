@@ -138,6 +138,8 @@ static int exec_open_cgroup(struct exec *exec, struct error *err)
 	const char *record = exec->container->record.cgroup;
 	int result;
 
+	if (exec->proxy)
+		return 0;
 	if (!record) {
 		if (!exec->options->cgroup)
 			return 0;

@@ -64,6 +64,7 @@ struct exec {
 	struct child child;  /* signal_fd: negative when detached */
 	bool pid_file_written;
 	int terminal_fd;     /* the pty's master, in the runtime; -EBADF: no terminal */
+	bool proxy;          /* micro-VM: the child stays in the caller's cgroup, its process is in the guest */
 	bool enter_by_child; /* container: only the child may enter the pid namespace, by one more clone */
 };
 

@@ -27,7 +27,8 @@ struct isolation {
 	 * where the child has to be born, adjusts the plan (limits_applied: the runtime sets its limits from outside).
 	 */
 	int (*exec_prepare)(struct exec *exec, struct error *err);
-	/* In exec's child, after GO, in the container's cgroup: see runtime/exec.h. Returns only on failure. */
+	/* In exec's child, after GO, in the container's cgroup (unless exec.proxy): see runtime/exec.h. Returns only on
+	 * failure. */
 	int (*exec_child)(struct exec *exec, struct error *err);
 	/* The container's processes, as seen from the host or, behind the other wall, from inside the guest. */
 	int (*processes)(const struct container *container, struct process_list *list, struct error *err);

@@ -17,6 +17,7 @@
 #include "microvm/guest_protocol.h"
 #include "ns/rootfs.h"
 #include "runtime/control.h"
+#include "runtime/exec_microvm.h"
 #include "runtime/guest_files.h"
 #include "runtime/isolation.h"
 #include "runtime/microvm_plan.h"
@@ -241,10 +242,20 @@ static int microvm_signal(const struct container *container, int signal, bool al
 	return control_order(container, LAUNCH_SIGNAL, words, sizeof(words), err);
 }
 
+static int microvm_pause(const struct container *container, bool paused, struct error *err)
+{
+	const uint32_t word = paused;
+
+	return control_order(container, CONTROL_PAUSE, &word, sizeof(word), err);
+}
+
 const struct isolation isolation_microvm = {
 	.name = "microvm",
 	.prepare = microvm_prepare,
 	.child = microvm_child,
 	.release = microvm_release,
 	.signal = microvm_signal,
+	.exec_prepare = exec_microvm_prepare,
+	.exec_child = exec_microvm_child,
+	.pause = microvm_pause,
 };

@@ -138,6 +138,32 @@ static int serve_signal(
 	return result;
 }
 
+static int serve_pause(
+	struct monitor *monitor, struct monitor_peer *peer, const struct message *request, struct error *err)
+{
+	uint32_t paused;
+	int result;
+
+	if (request->length != sizeof(paused))
+		return refuse_malformed(err);
+	memcpy(&paused, request->data, sizeof(paused));
+	if (monitor->phase < PHASE_CREATED || monitor->phase == PHASE_EXITED)
+		return error_set(err, -ESRCH, "the micro-VM has no process: container not running");
+	result = vm_pause(monitor->vm, paused, err);
+	if (result < 0)
+		return result;
+	monitor->paused = paused;
+	say_done(peer);
+	return 0;
+}
+
+static void serve_status(const struct monitor *monitor, const struct monitor_peer *peer)
+{
+	const uint32_t words[2] = { monitor->phase >= PHASE_RUNNING, monitor->paused };
+
+	(void)message_send(peer->fd, CONTROL_STATUS, words, sizeof(words), -1);
+}
+
 static int serve_resize(
 	struct monitor *monitor, const struct monitor_peer *peer, const struct message *request, struct error *err)
 {
@@ -209,6 +235,11 @@ static int serve(struct monitor *monitor, struct monitor_peer *peer, struct mess
 		return serve_start(monitor, peer, err);
 	case LAUNCH_SIGNAL:
 		return serve_signal(monitor, peer, request, err);
+	case CONTROL_PAUSE:
+		return serve_pause(monitor, peer, request, err);
+	case CONTROL_STATUS:
+		serve_status(monitor, peer);
+		return 0;
 	case CONTROL_RESIZE:
 		return serve_resize(monitor, peer, request, err);
 	case CONTROL_STREAM:
