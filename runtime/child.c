@@ -115,14 +115,29 @@ int child_tell(struct child *child, uint32_t type, struct error *err)
 	return -EIO;
 }
 
-int child_adopt(struct child *child, pid_t pid, struct error *err)
+/* The number of a pidfd's process in our own pid namespace, proc(5) fdinfo. */
+static pid_t pidfd_number(int pidfd)
 {
+	cleanup_free char *path = xprintf("/proc/self/fdinfo/%d", pidfd);
+	cleanup_strbuf struct strbuf info = STRBUF_INIT;
+	char *line;
+
+	if (file_read(AT_FDCWD, path, 4096, &info) < 0)
+		return -1;
+	line = strstr(info.data, "\nPid:");
+	return line ? (pid_t)strtol(line + strlen("\nPid:"), NULL, 10) : -1;
+}
+
+int child_adopt(struct child *child, int pidfd, struct error *err)
+{
+	pid_t pid = pidfd >= 0 ? pidfd_number(pidfd) : -1;
+
 	while (waitpid(child->pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
-	child->pid = pid;
 	close_fd(&child->pidfd);
-	child->pidfd = pidfd_open(pid, 0);
-	return child->pidfd < 0 ? error_set(err, errno, "open the container's process %d", (int)pid) : 0;
+	child->pidfd = pidfd;
+	child->pid = pid > 0 ? pid : 0;
+	return pid > 0 ? 0 : error_set(err, -ESRCH, "the container's process was gone before it was known");
 }
 
 int child_wait(struct child *child, struct error *err)

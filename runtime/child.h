@@ -36,8 +36,9 @@ int child_receive(struct child *child, struct message *message, struct error *er
 /* -EIO with its last word when it has ended. */
 int child_tell(struct child *child, uint32_t type, struct error *err);
 
-/* Another process takes its place: the child made it as a sibling and has ended, or is about to. */
-int child_adopt(struct child *child, pid_t pid, struct error *err);
+/* Another process takes its place: the child made it as a sibling and has ended, or is about to. It is told by its
+ * pidfd, which becomes *child's: its number in the child's pid namespace may mean another process here. */
+int child_adopt(struct child *child, int pidfd, struct error *err);
 
 /* The exit status of a command that waited for it: its own, or 128 + its signal. */
 int child_wait(struct child *child, struct error *err);

@@ -204,14 +204,11 @@ static int exec_take_terminal(struct exec *exec, struct message *message, struct
 	return descriptor_send(exec->options->console_socket, exec->terminal_fd, TERMINAL_SOCKET_NAME, err);
 }
 
-static int exec_take_pid(struct exec *exec, const struct message *message, struct error *err)
+static int exec_take_pid(struct exec *exec, struct message *message, struct error *err)
 {
-	int32_t pid;
-
-	if (!exec->enter_by_child || message->length != sizeof(pid))
+	if (!exec->enter_by_child)
 		return error_set(err, -EPROTO, "the container's process said something unexpected");
-	memcpy(&pid, message->data, sizeof(pid));
-	return child_adopt(&exec->child, pid, err);
+	return child_adopt(&exec->child, take_fd(&message->fd), err);
 }
 
 static int exec_converse(struct exec *exec, struct error *err)

@@ -90,8 +90,9 @@ static int enter_namespaces(struct exec *exec, struct error *err)
 /* The process of a pid namespace is born there. */
 static int become_sibling(struct exec *exec, struct error *err)
 {
-	struct clone_args arguments = { .flags = CLONE_PARENT };
-	int32_t pid;
+	int pidfd = -EBADF;
+	struct clone_args arguments = { .flags = CLONE_PARENT | CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd };
+	pid_t pid;
 
 	if (!exec->enter_by_child)
 		return 0;
@@ -99,7 +100,7 @@ static int become_sibling(struct exec *exec, struct error *err)
 	if (pid < 0)
 		return error_set(err, errno, "clone inside the container's pid namespace");
 	if (pid > 0) {
-		(void)message_send(exec->child.socket, LAUNCH_PID, &pid, sizeof(pid), -1);
+		(void)message_send(exec->child.socket, LAUNCH_PID, NULL, 0, pidfd);
 		_exit(0);
 	}
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);

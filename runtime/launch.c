@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -190,12 +191,24 @@ static void launch_return_from_children(int own[2])
 	close_fd(&own[1]);
 }
 
+/*
+ * In a pid namespace that is joined others can see the child from its first moment, and trace it if they are root in
+ * its user namespace: it is born not dumpable, and so out of their reach. Where it gets a user namespace of its own
+ * nobody has power over it yet, and its maps could not be written.
+ */
+static bool launch_hide_from_others(const struct launch *launch)
+{
+	return launch->namespace_fds[NAMESPACE_PID] >= 0 && !(launch->plan.namespaces.unshare & CLONE_NEWUSER) &&
+	       prctl(PR_SET_DUMPABLE, 0) == 0;
+}
+
 static int launch_clone(struct launch *launch, struct error *err)
 {
 	/* cgroup: after the v1 groups were joined, or its root would be the runtime's own group. User namespaces that
 	 * are joined: see launch_child.c. */
 	uint64_t flags = launch->plan.namespaces.unshare & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWTIME);
 	bool joins_user = launch->namespace_fds[NAMESPACE_USER] >= 0;
+	bool hidden = launch_hide_from_others(launch);
 	int own[2];
 	int result = launch_enter_for_children(launch, own, err);
 
@@ -203,6 +216,8 @@ static int launch_clone(struct launch *launch, struct error *err)
 		result = child_clone(&launch->child, joins_user ? 0 : flags, launch->join.clone_into_fd, err);
 	if (result == 0)
 		launch_child(launch);
+	if (hidden)
+		(void)prctl(PR_SET_DUMPABLE, 1);
 	launch_return_from_children(own);
 	return result < 0 ? result : 0;
 }

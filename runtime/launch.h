@@ -28,7 +28,8 @@
 #include "runtime/container.h"
 
 enum launch_message {
-	LAUNCH_PID = 1, /* i32: the process behind a joined user namespace, made by the child with CLONE_PARENT */
+	LAUNCH_PID =
+		1, /* with its pidfd: the process behind a joined user namespace, made by the child with CLONE_PARENT */
 	LAUNCH_GO,
 	LAUNCH_MOUNTED,
 	LAUNCH_HOOKS_DONE,

@@ -116,8 +116,9 @@ static int child_become_root(const struct launch *launch, struct error *err)
 	if (!(launch->plan.namespaces.unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0)
 		return 0;
 	result = namespaces_become_root(err);
-	/* Changing ids cleared it, and without it /proc/self belongs to the host's root. */
-	if (result == 0 && prctl(PR_SET_DUMPABLE, 1) < 0)
+	/* Changing ids cleared it, and without it /proc/self belongs to the host's root. But not where others could
+	 * trace the process then (see launch_clone); what it has to write there is open to everybody. */
+	if (result == 0 && prctl(PR_SET_DUMPABLE, launch->namespace_fds[NAMESPACE_PID] < 0) < 0)
 		return error_set(err, errno, "own /proc/self in the user namespace");
 	return result;
 }
@@ -158,8 +159,12 @@ static int child_enter(struct launch *launch, struct error *err)
 static int child_behind_user_namespace(struct launch *launch, struct error *err)
 {
 	uint64_t later = CLONE_NEWCGROUP | CLONE_NEWTIME;
-	struct clone_args arguments = { .flags = (launch->plan.namespaces.unshare & ~later) | CLONE_PARENT };
-	int32_t pid;
+	int pidfd = -EBADF;
+	struct clone_args arguments = {
+		.flags = (launch->plan.namespaces.unshare & ~later) | CLONE_PARENT | CLONE_PIDFD,
+		.pidfd = (uintptr_t)&pidfd,
+	};
+	pid_t pid;
 
 	if (namespaces_join(launch->namespace_fds, CLONE_NEWUSER, err) < 0)
 		return -err->code;
@@ -168,7 +173,7 @@ static int child_behind_user_namespace(struct launch *launch, struct error *err)
 		return error_set(err, errno, "clone inside the joined user namespace");
 	if (pid == 0)
 		return 0;
-	(void)message_send(launch->child.socket, LAUNCH_PID, &pid, sizeof(pid), -1);
+	(void)message_send(launch->child.socket, LAUNCH_PID, NULL, 0, pidfd);
 	_exit(0);
 }
 
@@ -208,19 +213,17 @@ void launch_child(struct launch *launch)
 	_exit(err.exit_status ? err.exit_status : 1);
 }
 
-int launch_adopt(struct launch *launch, const struct message *message, struct error *err)
+int launch_adopt(struct launch *launch, struct message *message, struct error *err)
 {
-	int32_t pid;
 	int result;
 
-	if (launch->namespace_fds[NAMESPACE_USER] < 0 || message->length != sizeof(pid))
+	if (launch->namespace_fds[NAMESPACE_USER] < 0)
 		return error_set(err, -EPROTO, "the container's process said something unexpected");
-	memcpy(&pid, message->data, sizeof(pid));
-	result = child_adopt(&launch->child, pid, err);
+	result = child_adopt(&launch->child, take_fd(&message->fd), err);
 	if (result < 0)
 		return result;
-	launch->container->record.pid = pid;
-	launch->container->record.pid_start_ticks = process_start_ticks(pid);
+	launch->container->record.pid = launch->child.pid;
+	launch->container->record.pid_start_ticks = process_start_ticks(launch->child.pid);
 	return container_save(launch->container, err);
 }
 

@@ -11,7 +11,7 @@
 void launch_child(struct launch *launch) __attribute__((noreturn));
 
 /* In the runtime: takes the process that LAUNCH_PID names in place of the child that made it, which has ended. */
-int launch_adopt(struct launch *launch, const struct message *message, struct error *err);
+int launch_adopt(struct launch *launch, struct message *message, struct error *err);
 
 /* In the runtime: linux.netDevices into the child's network namespace. */
 int launch_move_network_devices(struct launch *launch, struct error *err);

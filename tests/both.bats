@@ -251,3 +251,12 @@ teardown() {
 	[ "$(grep -c 'caught' "$SCRATCH/screen")" -eq 1 ]
 	grep -q 'status 9' "$SCRATCH/screen"
 }
+
+@test "nothing is written into the image" {
+	local before after
+	configure_command true
+	before=$(find "$BUNDLE/rootfs" -printf '%P %y %m %U:%G %s %T@\n' | sort)
+	duet_run
+	after=$(find "$BUNDLE/rootfs" -printf '%P %y %m %U:%G %s %T@\n' | sort)
+	[ "$before" = "$after" ] || fail "$(diff <(echo "$before") <(echo "$after"))"
+}
