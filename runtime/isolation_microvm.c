@@ -249,6 +249,19 @@ static int microvm_pause(const struct container *container, bool paused, struct 
 	return control_order(container, CONTROL_PAUSE, &word, sizeof(word), err);
 }
 
+static int microvm_processes(const struct container *container, struct process_list *list, struct error *err)
+{
+	cleanup_strbuf struct strbuf answer = STRBUF_INIT;
+	struct wire_reader in = { 0 };
+	int result = control_ask(container, GUEST_QUESTION_PROCESSES, NULL, &answer, err);
+
+	if (result < 0)
+		return result;
+	in = (struct wire_reader){ .next = (const unsigned char *)answer.data, .left = answer.length };
+	result = process_list_decode(list, &in, err);
+	return result < 0 ? error_prefix(err, "the guest's answer") : 0;
+}
+
 const struct isolation isolation_microvm = {
 	.name = "microvm",
 	.prepare = microvm_prepare,
@@ -257,5 +270,6 @@ const struct isolation isolation_microvm = {
 	.signal = microvm_signal,
 	.exec_prepare = exec_microvm_prepare,
 	.exec_child = exec_microvm_child,
+	.processes = microvm_processes,
 	.pause = microvm_pause,
 };

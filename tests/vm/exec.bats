@@ -125,7 +125,7 @@ is_gone() {
 	duet_create "$id" </dev/null >/dev/null 2>&1
 	duet start "$id"
 	duet exec "$id" sleep 1001 </dev/null >/dev/null 2>&1 &
-	wait_until 30 duet exec "$id" busybox pgrep -f 'slee[p] 1000'
+	wait_until 30 duet exec "$id" busybox pgrep -f 'slee[p] 1001'
 	duet pause "$id"
 	duet kill "$id" KILL
 	status=0

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "microvm/guest/init/machine.h"
+#include "microvm/guest/init/questions.h"
 #include "microvm/guest/init/session.h"
 
 void control_send(struct init *init, enum guest_message type, const struct strbuf *payload)
@@ -188,6 +189,9 @@ static void obey(struct init *init)
 		break;
 	case GUEST_RESIZE:
 		result = resize(init, &in, &err);
+		break;
+	case GUEST_ASK:
+		result = question_answer(init, &in, &err);
 		break;
 	case GUEST_SHUTDOWN:
 		machine_power_off(init, true);

@@ -6,12 +6,13 @@
  * One thread, one epoll loop, edge-triggered for streams. Every system call counts here: on a machine whose KVM
  * emulates the guest's kernel each costs 190 us and a page fault 1.5 ms.
  *
- * main.c     from the kernel's hands to HELLO, the loop
- * control.c  what the host asks for
- * session.c  a process tree with its streams, from clone3 to EXITED
- * child.c    what the new process does until execve
- * stream.c   pumps between pipes (or a pseudo terminal) and vsock connections
- * machine.c  what is the machine's: mounts, clock, entropy, power; the way to the host
+ * main.c       from the kernel's hands to HELLO, the loop
+ * control.c    what the host asks for
+ * session.c    a process tree with its streams, from clone3 to EXITED
+ * child.c      what the new process does until execve
+ * stream.c     pumps between pipes (or a pseudo terminal) and vsock connections
+ * questions.c  what the host wants to know about the container
+ * machine.c    what is the machine's: mounts, clock, entropy, power; the way to the host
  */
 #ifndef DUET_MICROVM_GUEST_INIT_H
 #define DUET_MICROVM_GUEST_INIT_H
