@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "cgroups/cgroup.h"
 #include "ns/rootfs.h"
 #include "process/terminal.h"
@@ -65,6 +67,21 @@ static int container_build_root(struct launch *launch, int *terminal, struct err
 	return result;
 }
 
+/* While it waits for `start`, which may be long, the process holds no pipe or directory of whoever called `create`. */
+static void container_close_inherited(const struct launch *launch, int terminal)
+{
+	uint32_t preserved = launch->process.preserve_fds;
+	cleanup_free int *keep = xcalloc(preserved + 4, sizeof(*keep));
+
+	for (uint32_t i = 0; i < preserved; i++)
+		keep[i] = STDERR_FILENO + 1 + (int)i;
+	keep[preserved] = launch->child.socket;
+	keep[preserved + 1] = launch->listener_fd;
+	keep[preserved + 2] = terminal;
+	keep[preserved + 3] = log_descriptor();
+	close_all_but(keep, preserved + 4);
+}
+
 static int container_child(struct launch *launch, struct error *err)
 {
 	cleanup_free char *executable = NULL;
@@ -72,6 +89,7 @@ static int container_child(struct launch *launch, struct error *err)
 	int connection = launch->child.socket;
 	int result = container_build_root(launch, &terminal, err);
 
+	container_close_inherited(launch, terminal);
 	if (result == 0 && terminal >= 0)
 		result = process_take_terminal(terminal, err);
 	if (result == 0)
