@@ -49,18 +49,29 @@ static int proxy_open(struct proxy *proxy, struct error *err)
 	return proxy->connection < 0 ? proxy->connection : 0;
 }
 
+/* To open the other side of a pseudo terminal by its path would make another terminal. */
+static bool is_terminal(int fd)
+{
+	unsigned number;
+
+	return isatty(fd) && ioctl(fd, TIOCGPTN, &number) < 0;
+}
+
+/* The monitor must not wait for a terminal, nor change flags that the caller's shell shares: it gets an open file of
+ * its own, which it could not open behind its wall. A stream that the caller has closed is empty. */
 static int send_stream(const struct proxy *proxy, uint32_t stream, int fd, struct error *err)
 {
-	cleanup_fd int null = -EBADF;
+	cleanup_fd int own = -EBADF;
 	int result;
 
 	if (fcntl(fd, F_GETFD) < 0) {
-		null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (null < 0)
+		own = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (own < 0)
 			return error_set(err, errno, "open /dev/null");
-		fd = null;
+	} else if (is_terminal(fd)) {
+		own = open(fd_path(fd).text, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	}
-	result = proxy_send(proxy, CONTROL_STREAM, &stream, sizeof(stream), fd);
+	result = proxy_send(proxy, CONTROL_STREAM, &stream, sizeof(stream), own >= 0 ? own : fd);
 	return result < 0 ? error_set(err, -result, "hand standard streams to the monitor") : 0;
 }
 

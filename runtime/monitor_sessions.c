@@ -18,9 +18,11 @@ struct monitor_session *monitor_session_find(struct monitor *monitor, uint32_t i
 int monitor_listen_stream(struct monitor *monitor, uint32_t session, enum guest_stream stream, int read_fd,
 	int write_fd, int *finished, struct error *err)
 {
-	struct vsock_port port = {
-		.port = GUEST_PORT_STREAM(session, stream), .read_fd = read_fd, .write_fd = write_fd, .finished_fd = -1
-	};
+	struct vsock_port port = { .port = GUEST_PORT_STREAM(session, stream),
+		.read_fd = read_fd,
+		.write_fd = write_fd,
+		.finished_fd = -1,
+		.opens_nothing = session != 0 };
 	cleanup_fd int event = -EBADF;
 	int result;
 

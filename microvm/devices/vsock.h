@@ -35,6 +35,8 @@ struct vsock_port {
 	int read_fd, write_fd; /* owned by the device from now on; may be the same descriptor (a socket) */
 	int finished_fd; /* eventfd, written once when the guest's last byte has reached write_fd, or nothing can come
 			    any more (reset, write_fd failed, unlisten); -1: nobody asks. Stays the caller's. */
+	bool opens_nothing; /* the caller may not open files (any more) and has made terminals non-blocking open files
+			       of their own */
 };
 
 /* From any thread, before or while the guest runs. -EADDRINUSE: the port has a listener or a connection. On failure the

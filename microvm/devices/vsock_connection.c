@@ -376,8 +376,9 @@ int vsock_connection_new(struct vsock_connection **connection, struct vsock *vso
 	if (shared && second < 0)
 		return -errno;
 	made = xcalloc(1, sizeof(*made));
-	vsock_descriptor_open(&made->output.descriptor, shared ? &second : &port->write_fd, O_WRONLY);
-	vsock_descriptor_open(&made->input.descriptor, &port->read_fd, O_RDONLY);
+	vsock_descriptor_open(
+		&made->output.descriptor, shared ? &second : &port->write_fd, port->opens_nothing ? -1 : O_WRONLY);
+	vsock_descriptor_open(&made->input.descriptor, &port->read_fd, port->opens_nothing ? -1 : O_RDONLY);
 	port->write_fd = -EBADF;
 	made->input.descriptor.shared = made->output.descriptor.shared = shared;
 	made->input.watch.ready = input_ready;

@@ -49,7 +49,7 @@ void vsock_descriptor_open(struct vsock_descriptor *descriptor, int *fd, int fla
 	else
 		descriptor->kind = VSOCK_DESCRIPTOR_STREAM;
 	descriptor->nowait = true;
-	if (S_ISCHR(status.st_mode) && is_terminal_slave(*fd)) {
+	if (flags >= 0 && S_ISCHR(status.st_mode) && is_terminal_slave(*fd)) {
 		int own = reopen_nonblocking(*fd, flags);
 
 		if (own >= 0) {

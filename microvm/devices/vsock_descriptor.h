@@ -28,7 +28,7 @@ struct vsock_descriptor {
 };
 
 /* Takes over *fd (negative: none), which is left as -EBADF. flags: O_RDONLY or O_WRONLY, the direction that it is used
- * in. */
+ * in, to open a terminal once more; -1: as it is. */
 void vsock_descriptor_open(struct vsock_descriptor *descriptor, int *fd, int flags);
 /* > 0 bytes; 0: end of file; -EAGAIN: nothing there now; other negative errno. */
 ssize_t vsock_descriptor_read(struct vsock_descriptor *descriptor, const struct iovec *parts, unsigned count);
