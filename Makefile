@@ -99,6 +99,12 @@ test: ## everything that must pass; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory all guest test-programs
 	@tests/run-all.sh $(BUILD)
 
+.PHONY: test-clients
+test-clients: ## podman, containerd and docker drive the program (installs them, from Debian)
+	@scripts/install-deps.sh clients
+	@$(MAKE) --no-print-directory all guest
+	@tests/clients/run-all.sh $(BUILD)
+
 .PHONY: test-programs
 test-programs: $(UNIT_TESTS) $(TEST_TOOLS)
 

@@ -9,7 +9,8 @@ tests=$(cd "$(dirname "$0")" && pwd)
 BUILD=$(cd "$build" && pwd)
 export BUILD
 export TESTBED=${TESTBED:-yes}
-passed=0 failed=0 skipped=0
+# shellcheck source=tap.bash
+. "$tests/tap.bash"
 results=$BUILD/test-results
 mkdir -p "$results"
 
@@ -19,20 +20,6 @@ leftovers() {
 	find /run/duet -mindepth 1 -maxdepth 1 ! -name '.*' 2>/dev/null | sort
 	find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'duet-test.*' 2>/dev/null | sort
 	pgrep -af "$BUILD/duet" | sort
-}
-
-# count NAME FILE STATUS: reads a TAP file.
-count() {
-	local ok not_ok skip
-	# bats says "ok N name # skip why", cmocka "why", then "not ok N # SKIP name".
-	skip=$(grep -cE '^(not )?ok .*# (skip|SKIP)' "$2")
-	ok=$(grep -E '^ok ' "$2" | grep -cvE '# skip')
-	not_ok=$(grep -E '^not ok ' "$2" | grep -cvE '# SKIP')
-	[ "$3" -ne 0 ] && [ "$not_ok" -eq 0 ] && not_ok=1
-	passed=$((passed + ok)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
-	printf '== %-44s %4d passed, %d failed, %d skipped (%d s)\n' "$1" "$ok" "$not_ok" "$skip" "$4"
-	grep -E '^ok .* # skip' "$2" | sed 's/^ok [0-9]* /   skipped: /'
-	grep -B 1 -E '^not ok .*# SKIP' "$2" | sed -nE '/^not ok/!{h;d}; s/^not ok [0-9]* # SKIP (.*)/   skipped: \1/; G; s/\n/: /; p'
 }
 
 # step NAME COMMAND…: prints TAP.
@@ -95,5 +82,4 @@ if [ "$TESTBED" = yes ]; then
 	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=600 --test-timeout=200 --env=DUET_ISOLATION=microvm \
 		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests"/vm/*.bats
 fi
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+report

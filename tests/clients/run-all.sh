@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Real container engines drive the runtime, one after another, each in a room of its own. One line for each; the last line is
+# "N passed, N failed, N skipped".
+#   CLIENTS="podman docker"  only these
+#   CLIENTS_RUNTIME=/usr/sbin/runc  with another runtime, as a control
+set -uo pipefail
+
+build=${1:-build}
+here=$(cd "$(dirname "$0")" && pwd)
+BUILD=$(cd "$build" && pwd)
+export BUILD
+# shellcheck source=../tap.bash
+. "$here/../tap.bash"
+results=$BUILD/test-results
+mkdir -p "$results"
+
+leftovers() {
+	grep -c duet /proc/self/mountinfo
+	find /sys/fs/cgroup -type d -name '*duet*' 2>/dev/null | sort
+	find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'duet-clients.*' 2>/dev/null | sort
+}
+
+# step NAME SECONDS COMMAND…: prints TAP.
+step() {
+	local name=$1 limit=$2 file=$results/clients-$1.tap begin=$SECONDS status
+	shift 2
+	timeout -k 20 "$limit" "$here/room" "$@" >"$file" 2>"$file.stderr"
+	status=$?
+	if [ $status -ne 0 ]; then
+		grep -vE '^(ok|# ok|1\.\.|.*# skip)' "$file"
+		tail -n 20 "$file.stderr"
+	fi
+	count "$name" "$file" $status $((SECONDS - begin))
+}
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "the engines' daemons need root: run this as root" >&2
+	exit 1
+fi
+before=$(leftovers)
+for client in ${CLIENTS:-podman containerd cri docker}; do
+	step "$client" 300 bats --tap "$here/$client.bats"
+done
+after=$(leftovers)
+if [ "$before" = "$after" ]; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo "== left behind on this machine:"
+	diff <(echo "$before") <(echo "$after")
+fi
+report
