@@ -215,6 +215,20 @@ struct cgroup_statistics {
 
 int cgroup_statistics(const struct cgroup *group, struct cgroup_statistics *statistics, struct error *err);
 
+/* Waits for the out-of-memory killer: fd becomes readable (poll(2)) when it may have come. */
+#define CGROUP_OOM_LOOK_MS 50
+struct cgroup_oom_watch {
+	int fd; /* -EBADF: the group has no limit on memory that could be watched */
+	const struct cgroup_entry *entry;
+	uint64_t kills;          /* that are known already */
+	unsigned int looks_left; /* not 0: something is about to happen, ask again within CGROUP_OOM_LOOK_MS */
+};
+
+int cgroup_oom_watch_open(const struct cgroup *group, struct cgroup_oom_watch *watch, struct error *err);
+/* How many times it came since the last call. Never waits. */
+uint64_t cgroup_oom_watch_read(struct cgroup_oom_watch *watch);
+void cgroup_oom_watch_close(struct cgroup_oom_watch *watch);
+
 /* What `events` tells besides. Numbers may be CGROUP_UNKNOWN; lists may be empty, strings NULL. */
 struct cgroup_usage {
 	uint64_t usage_bytes, peak_bytes, limit_bytes, failures;

@@ -54,9 +54,25 @@ struct command {
 extern const struct command *const command_table[]; /* ends with NULL */
 extern const struct command_option global_option_table[];
 
-extern const struct command command_completion, command_create, command_delete, command_exec, command_features,
-	command_help, command_kill, command_list, command_run, command_sandbox, command_spec, command_start,
-	command_state, command_version;
+extern const struct command command_completion;
+extern const struct command command_create;
+extern const struct command command_delete;
+extern const struct command command_events;
+extern const struct command command_exec;
+extern const struct command command_features;
+extern const struct command command_help;
+extern const struct command command_kill;
+extern const struct command command_list;
+extern const struct command command_pause;
+extern const struct command command_ps;
+extern const struct command command_resume;
+extern const struct command command_run;
+extern const struct command command_sandbox;
+extern const struct command command_spec;
+extern const struct command command_start;
+extern const struct command command_state;
+extern const struct command command_update;
+extern const struct command command_version;
 
 const struct command *command_find(const char *name);
 

@@ -24,4 +24,11 @@ int operation_update(
 /* events --stats. */
 int operation_statistics(const char *root, const char *id, struct container_statistics *statistics, struct error *err);
 
+/* events: calls `print` with one line of JSON (without its newline) after another: statistics each interval, and
+ * {"type":"oom","id":…} when the out-of-memory killer came, until the container ends. Stops with what print returns
+ * when that is negative. */
+typedef int operation_event_print(const char *line, void *context, struct error *err);
+int operation_events(const char *root, const char *id, uint64_t interval_ms, operation_event_print *print,
+	void *context, struct error *err);
+
 #endif
