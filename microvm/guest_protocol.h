@@ -59,7 +59,7 @@ enum guest_message {
 			 message */
 	/* host -> guest */
 	GUEST_CREATE = 64, /* i64 seconds and u32 nanoseconds of the host's CLOCK_REALTIME, bytes of entropy,
-			      container_plan, process_plan */
+			      container_plan, process_plan, network_plan */
 	GUEST_START,       /* u32 session (0) */
 	GUEST_SIGNAL,      /* u32 session, u32 signal, u8 all: to every process of the container */
 	GUEST_EXEC,     /* u32 session (1 to GUEST_SESSIONS_MAX - 1), string of the sub-cgroup, process_plan: starts at

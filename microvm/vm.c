@@ -33,6 +33,7 @@ struct vm {
 
 	struct vsock *vsock;
 	struct rng *rng;
+	struct net *nets[VM_NETS_MAX];
 	struct fs *fs;
 	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
 	bool serial_made;
@@ -110,6 +111,8 @@ void vm_destroy(struct vm *vm)
 	if (vm->vsock)
 		vsock_destroy(vm->vsock);
 	rng_destroy(vm->rng);
+	for (unsigned i = 0; i < VM_NETS_MAX; i++)
+		net_destroy(vm->nets[i]);
 	for (unsigned i = 0; i < LAYOUT_SLOTS; i++)
 		mmio_destroy(vm->slots[i]);
 	if (vm->serial_made)
@@ -179,6 +182,9 @@ static void processor_crashed(void *owner, const struct error *err)
 
 static int check_config(const struct vm_config *config, struct error *err)
 {
+	if (config->net_count > VM_NETS_MAX)
+		return error_set(
+			err, -EINVAL, "a guest has %u network devices at most, not %u", VM_NETS_MAX, config->net_count);
 	if (!config->vcpus || config->vcpus > VM_VCPUS_MAX)
 		return error_set(err, -EINVAL, "a guest has 1 to %u vCPUs, not %u", VM_VCPUS_MAX, config->vcpus);
 	if (config->memory_bytes < VM_MEMORY_MIN_BYTES)
@@ -227,6 +233,27 @@ static int add_fs(struct vm *vm, const struct vm_config *config, struct error *e
 	return result ? result : fs_start(vm->fs, err);
 }
 
+/* Each device has a descriptor of its own, as the shared directory has. */
+static int add_nets(struct vm *vm, const struct vm_config *config, struct error *err)
+{
+	int result = 0;
+
+	for (unsigned i = 0; i < config->net_count && !result; i++) {
+		struct net_options options = config->nets[i];
+		cleanup_fd int fd = fcntl(options.fd, F_DUPFD_CLOEXEC, 3);
+
+		if (fd < 0)
+			return error_set(err, errno, "make a network device of the guest");
+		options.fd = fd;
+		result = net_create(&vm->nets[i], &options, &vm->loop, err);
+		if (result)
+			return result;
+		(void)take_fd(&fd);
+		result = attach(vm, LAYOUT_SLOT_NET0 + i, net_device(vm->nets[i]), err);
+	}
+	return result;
+}
+
 static int add_serial(struct vm *vm, int console_fd, struct error *err)
 {
 	cleanup_fd int interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -258,6 +285,8 @@ static int add_devices(struct vm *vm, const struct vm_config *config, struct err
 		result = attach(vm, LAYOUT_SLOT_RNG, rng_device(vm->rng), err);
 	if (!result && config->share_fd >= 0)
 		result = add_fs(vm, config, err);
+	if (!result)
+		result = add_nets(vm, config, err);
 	if (!result && config->console_fd >= 0)
 		result = add_serial(vm, config->console_fd, err);
 	return result;
@@ -378,6 +407,11 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 	if (result)
 		return result;
 	close_fd(&share_fd);
+	for (unsigned i = 0; i < config->net_count; i++) {
+		int fd = config->nets[i].fd;
+
+		close_fd(&fd);
+	}
 	*vm = take_pointer(&made);
 	return 0;
 }

@@ -13,9 +13,11 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "microvm/devices/net.h"
 #include "microvm/devices/vsock.h"
 
 #define VM_VCPUS_MAX        32
+#define VM_NETS_MAX         2
 #define VM_MEMORY_MIN_BYTES (64ULL << 20)
 #define VM_FS_TAG           "duet" /* the virtio-fs mount tag of the shared directory */
 
@@ -42,7 +44,9 @@ struct vm_config {
 	int share_fd;               /* directory served over virtio-fs under VM_FS_TAG; -1: none */
 	unsigned share_descriptors_max;
 	bool share_capabilities; /* see struct fs_options */
-	int console_fd;          /* where the guest kernel's serial console goes; -1: no serial port at all */
+	const struct net_options *nets;
+	unsigned net_count; /* at most VM_NETS_MAX */
+	int console_fd;     /* where the guest kernel's serial console goes; -1: no serial port at all */
 };
 
 enum vm_stop_cause {
@@ -55,8 +59,8 @@ enum vm_stop_cause {
 struct vm;
 
 /* Refuses with one clear line: a kernel that is not one, too little memory for it, KVM features that are missing. Takes
- * ownership of share_fd on success; the other descriptors stay the caller's and may be closed afterwards except
- * console_fd. */
+ * ownership of share_fd and of the nets' descriptors on success; the others stay the caller's and may be closed
+ * afterwards except console_fd. */
 int vm_create(struct vm **vm, const struct vm_config *config, struct error *err);
 struct vsock *vm_vsock(struct vm *vm);
 /* Starts the vCPUs' and the devices' threads, with every signal blocked but SIGURG, for which it installs a handler

@@ -2,7 +2,6 @@
 #include "ns/network.h"
 
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -12,8 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-
-enum { LIST_TRIES = 16, BUFFER_BYTES = 32768 }; /* mnl_socket_recvfrom() wants at least MNL_SOCKET_BUFFER_SIZE */
+#include "ns/rtnetlink.h"
 
 /* Flags of an address that somebody chose; the others are states that the kernel finds anew. */
 #define CHOSEN_ADDRESS_FLAGS \
@@ -39,33 +37,16 @@ struct index_list {
 	bool name_taken;
 };
 
-static void close_socket(struct mnl_socket **socket)
-{
-	if (*socket)
-		(void)mnl_socket_close(*socket);
-	*socket = NULL;
-}
-#define cleanup_socket cleanup(close_socket)
-
-static struct mnl_socket *open_socket(void)
-{
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-
-	if (socket && mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		close_socket(&socket);
-	return socket;
-}
-
 /* A socket keeps the namespace in which it was made. */
 static struct mnl_socket *open_socket_in(int namespace, int own_namespace, struct error *err)
 {
-	cleanup_socket struct mnl_socket *socket = NULL;
+	cleanup_rtnetlink struct mnl_socket *socket = NULL;
 
 	if (setns(namespace, CLONE_NEWNET) < 0) {
 		(void)error_set(err, errno, "enter the container's network namespace");
 		return NULL;
 	}
-	socket = open_socket();
+	socket = rtnetlink_open();
 	if (!socket)
 		(void)error_set(err, errno, "open a netlink socket in the container's network namespace");
 	if (setns(own_namespace, CLONE_NEWNET) < 0) {
@@ -73,47 +54,6 @@ static struct mnl_socket *open_socket_in(int namespace, int own_namespace, struc
 		return NULL;
 	}
 	return take_pointer(&socket);
-}
-
-/* Takes the kernel's mark for "what is listed has changed meanwhile" off all messages: libmnl would stop in their
- * middle. */
-static bool take_change_marks(void *buffer, size_t length)
-{
-	struct nlmsghdr *message = buffer;
-	int left = (int)length;
-	bool marked = false;
-
-	while (mnl_nlmsg_ok(message, left)) {
-		marked = marked || (message->nlmsg_flags & NLM_F_DUMP_INTR);
-		message->nlmsg_flags &= (uint16_t)~NLM_F_DUMP_INTR;
-		message = mnl_nlmsg_next(message, &left);
-	}
-	return marked;
-}
-
-/* Sends a request and hands every answer to the callback. 0 or a negative errno; -EINTR: a list that changed meanwhile.
- */
-static int talk(struct mnl_socket *socket, struct nlmsghdr *message, mnl_cb_t callback, void *data)
-{
-	cleanup_free char *buffer = xcalloc(BUFFER_BYTES, 1);
-	unsigned int port = mnl_socket_get_portid(socket);
-	bool changed = false;
-	int more = MNL_CB_OK;
-
-	message->nlmsg_seq = 1;
-	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
-		return -errno;
-	while (more > MNL_CB_STOP) {
-		ssize_t got = mnl_socket_recvfrom(socket, buffer, BUFFER_BYTES);
-
-		if (got < 0)
-			return -errno;
-		changed = take_change_marks(buffer, (size_t)got) || changed;
-		more = mnl_cb_run(buffer, (size_t)got, message->nlmsg_seq, port, callback, data);
-	}
-	if (more < 0)
-		return -errno;
-	return changed ? -EINTR : 0;
 }
 
 static uint16_t keep_bytes(const struct nlattr *attribute, unsigned char bytes[16])
@@ -163,20 +103,8 @@ static int note_address(const struct nlmsghdr *message, void *data)
 
 static int list_addresses(struct mnl_socket *socket, struct address_list *list)
 {
-	char buffer[256];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct ifaddrmsg *header;
-	int result = -EINTR;
-
-	message->nlmsg_type = RTM_GETADDR;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
-	header->ifa_family = AF_UNSPEC;
-	for (int tries = 0; result == -EINTR && tries < LIST_TRIES; tries++) {
-		list->count = 0;
-		result = talk(socket, message, note_address, list);
-	}
-	return result;
+	return rtnetlink_list(
+		socket, RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg), note_address, list, &list->count);
 }
 
 static int add_address(struct mnl_socket *socket, unsigned int interface, const struct address *address)
@@ -200,7 +128,7 @@ static int add_address(struct mnl_socket *socket, unsigned int interface, const 
 	mnl_attr_put_u32(message, IFA_FLAGS, address->flags & CHOSEN_ADDRESS_FLAGS);
 	if (address->priority)
 		mnl_attr_put_u32(message, IFA_RT_PRIORITY, address->priority);
-	return talk(socket, message, NULL, NULL);
+	return rtnetlink_talk(socket, message, NULL, NULL);
 }
 
 static int note_index(const struct nlmsghdr *message, void *data)
@@ -209,6 +137,8 @@ static int note_index(const struct nlmsghdr *message, void *data)
 	struct index_list *list = data;
 	const struct nlattr *attribute;
 
+	if (!list->count)
+		list->name_taken = false;
 	mnl_attr_for_each(attribute, message, sizeof(*header))
 	{
 		if (mnl_attr_get_type(attribute) == IFLA_IFNAME && list->wanted_name &&
@@ -222,21 +152,7 @@ static int note_index(const struct nlmsghdr *message, void *data)
 
 static int list_links(struct mnl_socket *socket, struct index_list *list)
 {
-	char buffer[256];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *header;
-	int result = -EINTR;
-
-	message->nlmsg_type = RTM_GETLINK;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
-	header->ifi_family = AF_UNSPEC;
-	for (int tries = 0; result == -EINTR && tries < LIST_TRIES; tries++) {
-		list->count = 0;
-		list->name_taken = false;
-		result = talk(socket, message, note_index, list);
-	}
-	return result;
+	return rtnetlink_list(socket, RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg), note_index, list, &list->count);
 }
 
 static struct ifinfomsg *put_link_header(struct nlmsghdr *message, unsigned int interface)
@@ -260,7 +176,7 @@ static int move_link(struct mnl_socket *socket, unsigned int interface, int name
 	(void)put_link_header(message, interface);
 	mnl_attr_put_u32(message, IFLA_NET_NS_FD, (uint32_t) namespace);
 	mnl_attr_put_strz(message, IFLA_IFNAME, name);
-	return talk(socket, message, NULL, NULL);
+	return rtnetlink_talk(socket, message, NULL, NULL);
 }
 
 static int bring_link_up(struct mnl_socket *socket, unsigned int interface)
@@ -271,7 +187,7 @@ static int bring_link_up(struct mnl_socket *socket, unsigned int interface)
 
 	header->ifi_change = IFF_UP;
 	header->ifi_flags = IFF_UP;
-	return talk(socket, message, NULL, NULL);
+	return rtnetlink_talk(socket, message, NULL, NULL);
 }
 
 /* The interface that was not there before. Its number may have changed on the way, its name if it was a template. */
@@ -368,8 +284,8 @@ static int refuse_own_namespace(int namespace, int own_namespace, const char *ho
 
 int network_move_device(const char *host_name, const char *container_name, pid_t pid, struct error *err)
 {
-	cleanup_socket struct mnl_socket *outside = NULL;
-	cleanup_socket struct mnl_socket *inside = NULL;
+	cleanup_rtnetlink struct mnl_socket *outside = NULL;
+	cleanup_rtnetlink struct mnl_socket *inside = NULL;
 	cleanup_fd int namespace = -EBADF, own_namespace = -EBADF;
 	cleanup_free char *path = xprintf("/proc/%d/ns/net", (int)pid);
 	int result;
@@ -385,7 +301,7 @@ int network_move_device(const char *host_name, const char *container_name, pid_t
 		return error_set(err, -EINVAL,
 			"move the network device \"%s\" as \"%s\": a name has at most %d characters", host_name,
 			container_name, IFNAMSIZ - 1);
-	outside = open_socket();
+	outside = rtnetlink_open();
 	if (!outside)
 		return error_set(err, errno, "open a netlink socket");
 	inside = open_socket_in(namespace, own_namespace, err);

@@ -21,6 +21,8 @@ struct isolation {
 	int (*child)(struct launch *launch, struct error *err);
 	/* Closes what prepare opened. */
 	void (*release)(struct launch *launch);
+	/* Takes back what the child made outside of what ends with it; it has ended. NULL: nothing of the kind. */
+	void (*forget)(const struct oci_spec *spec);
 	/* Delivers a signal to the container's process, or to all of its processes. */
 	int (*signal)(const struct container *container, int signal, bool all, struct error *err);
 	/* exec, in the runtime, before its child is made: refuses what cannot mean the same behind this wall, goes

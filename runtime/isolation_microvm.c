@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "microvm/guest_protocol.h"
+#include "ns/network_guest.h"
 #include "ns/rootfs.h"
 #include "runtime/control.h"
 #include "runtime/exec_microvm.h"
@@ -90,9 +91,40 @@ static int microvm_streams(struct launch *launch, struct monitor_streams *stream
 	return 0;
 }
 
+/* The container's cgroup keeps this process from devices that the container may not use; the runtime is in none. */
+static int microvm_open_tun(struct launch *launch, struct error *err)
+{
+	int fd = network_open_tun(0, err);
+
+	return fd == -EPERM || fd == -EACCES ? launch_child_ask_tun(launch, err) : fd;
+}
+
+/* What the hooks and the engine have put into the network namespace, of which this process is a part. */
+static int microvm_join_network(struct launch *launch, struct net_options *nets, unsigned *count, struct error *err)
+{
+	struct network_plan *network = &launch->vm.network;
+	int result = network_read(network, err);
+
+	if (result == 0 && network->interface_count > VM_NETS_MAX)
+		return error_set(err, -ENOTSUP,
+			"the container's network namespace has %u interfaces: a micro-VM can be given %u at most",
+			network->interface_count, VM_NETS_MAX);
+	for (*count = 0; result == 0 && *count < network->interface_count; (*count)++) {
+		const struct network_interface *interface = &network->interfaces[*count];
+		struct net_options *net = &nets[*count];
+
+		*net = (struct net_options){ .kind = NET_TAP, .mtu = (uint16_t)interface->mtu };
+		memcpy(net->mac, interface->mac, sizeof(net->mac));
+		net->fd = microvm_open_tun(launch, err);
+		result = net->fd < 0 ? net->fd : network_join_tap(interface, net->fd, err);
+	}
+	return result;
+}
+
 static int microvm_make(struct launch *launch, int share, struct monitor **monitor, struct error *err)
 {
 	const struct launch_vm *options = &launch->vm;
+	struct net_options nets[VM_NETS_MAX];
 	struct vm_config config = {
 		.kvm_fd = options->kvm_fd,
 		.kernel_fd = options->kernel_fd,
@@ -104,12 +136,15 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 		.share_fd = share,
 		.share_descriptors_max = SHARE_DESCRIPTORS_MAX,
 		.share_capabilities = geteuid() == 0,
+		.nets = nets,
 		.console_fd = options->console ? STDERR_FILENO : -1,
 	};
 	struct monitor_streams streams;
 	struct vm *vm = NULL;
 	int result = microvm_streams(launch, &streams, err);
 
+	if (result == 0)
+		result = microvm_join_network(launch, nets, &config.net_count, err);
 	if (result == 0)
 		result = vm_create(&vm, &config, err);
 	if (result == 0)
@@ -222,8 +257,22 @@ static void microvm_release(struct launch *launch)
 
 	microvm_close(launch);
 	container_plan_free(&vm->guest);
+	network_plan_free(&vm->network);
 	free_pointer(&vm->kernel_name);
 	free_pointer(&vm->cmdline);
+}
+
+/* A network namespace that was there before outlives the monitor, and with it the redirections. */
+static void microvm_forget(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->namespace_count; i++) {
+		const struct oci_namespace *namespace = &spec->namespaces[i];
+		struct error err;
+
+		if (namespace->kind == NAMESPACE_NETWORK && namespace->path &&
+			network_release(namespace->path, &err) < 0)
+			log_warning("%s", err.message);
+	}
 }
 
 static int microvm_signal(const struct container *container, int signal, bool all, struct error *err)
@@ -267,6 +316,7 @@ const struct isolation isolation_microvm = {
 	.prepare = microvm_prepare,
 	.child = microvm_child,
 	.release = microvm_release,
+	.forget = microvm_forget,
 	.signal = microvm_signal,
 	.exec_prepare = exec_microvm_prepare,
 	.exec_child = exec_microvm_child,

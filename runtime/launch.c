@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "ns/network_guest.h"
 #include "ns/rootfs.h"
 #include "runtime/descriptor.h"
 #include "runtime/filter.h"
@@ -248,6 +249,17 @@ static int launch_take_terminal(struct launch *launch, struct message *message, 
 	return descriptor_send(launch->options->console_socket, launch->terminal_fd, TERMINAL_SOCKET_NAME, err);
 }
 
+static int launch_give_tun(struct launch *launch, struct error *err)
+{
+	cleanup_fd int tun = network_open_tun(launch->child.pid, err);
+	int result;
+
+	if (tun < 0)
+		return tun;
+	result = message_send(launch->child.socket, LAUNCH_TUN, NULL, 0, tun);
+	return result < 0 ? error_set(err, -result, "hand /dev/net/tun to the monitor") : 0;
+}
+
 /* Answers the child until it is prepared. */
 static int launch_converse(struct launch *launch, struct message *message, struct error *err)
 {
@@ -267,6 +279,9 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 			break;
 		case LAUNCH_TERMINAL:
 			result = launch_take_terminal(launch, message, err);
+			break;
+		case LAUNCH_TUN:
+			result = launch_give_tun(launch, err);
 			break;
 		case LAUNCH_PREPARED:
 			launch->container->record.prepared = true;
@@ -454,6 +469,8 @@ void launch_abort(struct launch *launch)
 	struct error err;
 
 	child_kill(&launch->child);
+	if (launch->isolation && launch->isolation->forget)
+		launch->isolation->forget(launch->spec);
 	if (launch->cgroup && cgroup_delete(launch->cgroup, CGROUP_DELETE_TIMEOUT_MS, &err) < 0)
 		log_warning("%s", err.message);
 	if (launch->pid_file_written)

@@ -9,6 +9,8 @@
  *   prestart, createRuntime <----------- MOUNTED
  *   HOOKS_DONE --------------------------------> createContainer hooks, pivot_root, credentials …
  *   terminal <--------------------- TERMINAL(fd)
+ *   opens /dev/net/tun <------------------- TUN      (a monitor whose container has network interfaces)
+ *   TUN(fd) ----------------------------------->
  *   writes the record <---------------- PREPARED (the executable was found; a guest has booted)
  *   START, or ACCEPTED and later a `start` ----> startContainer hooks, execve
  *   closed socket, or STARTED <----------------- (a container's socket closes by execve; a monitor says so)
@@ -22,6 +24,7 @@
 #include "cgroups/cgroup.h"
 #include "ns/container_plan.h"
 #include "ns/namespaces.h"
+#include "ns/network_plan.h"
 #include "oci/spec.h"
 #include "process/process_plan.h"
 #include "runtime/child.h"
@@ -34,6 +37,7 @@ enum launch_message {
 	LAUNCH_MOUNTED,
 	LAUNCH_HOOKS_DONE,
 	LAUNCH_TERMINAL, /* with the pty's master */
+	LAUNCH_TUN, /* a monitor asks for /dev/net/tun, opened in its network namespace; answered by the same with it */
 	LAUNCH_PREPARED,
 	LAUNCH_ACCEPTED, /* answered by DONE: from then on the child lives on its own */
 	LAUNCH_START,    /* also over the control socket */
@@ -71,6 +75,7 @@ struct launch_vm {
 	uint64_t memory_bytes;
 	unsigned vcpus;
 	bool console;
+	struct network_plan network; /* of the interfaces that the container's network namespace has */
 	struct container_plan guest; /* what the guest's init applies; launch.plan is what the host's jail does */
 };
 
@@ -109,6 +114,8 @@ void launch_free(struct launch **launch);
 /* MOUNTED, then waits for the runtime's hooks, then runs the createContainer hooks. */
 int launch_child_mounted(struct launch *launch, struct error *err);
 int launch_child_terminal(struct launch *launch, int master, struct error *err);
+/* TUN: a descriptor, or a negative errno. */
+int launch_child_ask_tun(struct launch *launch, struct error *err);
 /* PREPARED, and waits until the runtime has recorded the container. Returns 1 when START came with it, 0 when it will
  * come over the control socket. */
 int launch_child_prepared(struct launch *launch, struct error *err);

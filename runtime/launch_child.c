@@ -55,6 +55,23 @@ int launch_child_terminal(struct launch *launch, int master, struct error *err)
 	return result < 0 ? error_set(err, -result, "hand the terminal to the runtime") : 0;
 }
 
+int launch_child_ask_tun(struct launch *launch, struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	int result = child_say(launch, LAUNCH_TUN, err);
+
+	if (result < 0)
+		return result;
+	result = message_receive(launch->child.socket, message);
+	if (result < 0)
+		return error_set(err, -result, "hear from the runtime");
+	if (message->type != LAUNCH_TUN || message->fd < 0) {
+		close_fd(&message->fd);
+		return error_set(err, -EPROTO, "the runtime said something unexpected (%u)", message->type);
+	}
+	return take_fd(&message->fd);
+}
+
 int launch_child_prepared(struct launch *launch, struct error *err)
 {
 	cleanup_free struct message *message = xcalloc(1, sizeof(*message));

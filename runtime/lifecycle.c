@@ -111,6 +111,7 @@ int lifecycle_kill(const char *root, const char *id, int signal, bool all, struc
 
 int lifecycle_cleanup(struct container *container, struct error *err)
 {
+	const struct isolation *isolation = isolation_find(container->record.isolation);
 	cleanup_cgroup struct cgroup *cgroup = NULL;
 	struct oci_spec *spec;
 	int result = container_load_cgroup(container, &cgroup, err);
@@ -122,6 +123,8 @@ int lifecycle_cleanup(struct container *container, struct error *err)
 	if (result < 0)
 		return result;
 	spec = kept_spec(container);
+	if (spec && isolation && isolation->forget)
+		isolation->forget(spec);
 	if (spec && spec->hooks[OCI_HOOK_POSTSTOP].count) {
 		struct oci_state state;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "microvm/guest_protocol.h"
 #include "microvm/vm.h"
@@ -58,6 +59,31 @@ static int refuse_namespaces(const struct oci_spec *spec, struct error *err)
 	return 0;
 }
 
+static bool is_same_file(const char *path, const char *other)
+{
+	struct stat first, second;
+
+	return stat(path, &first) == 0 && stat(other, &second) == 0 && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
+}
+
+/* The guest takes the place of the namespace's own network stack, which hears nothing any more: not the host's. */
+static int refuse_host_network(const struct oci_spec *spec, struct error *err)
+{
+	for (size_t i = 0; i < spec->namespace_count; i++) {
+		const struct oci_namespace *namespace = &spec->namespaces[i];
+
+		if (namespace->kind == NAMESPACE_NETWORK && namespace->path &&
+			(is_same_file(namespace->path, "/proc/self/ns/net") ||
+				is_same_file(namespace->path, "/proc/1/ns/net")))
+			return error_set(err, -EINVAL,
+				"config.json: linux.namespaces[%zu].path: a micro-VM cannot share the host's network "
+				"namespace",
+				i);
+	}
+	return 0;
+}
+
 static int refuse_devices(const struct rootfs_plan *plan, struct error *err)
 {
 	for (uint32_t i = 0; i < plan->device_count; i++) {
@@ -82,12 +108,11 @@ static int refuse(const struct launch *launch, struct error *err)
 	int result = refuse_namespaces(spec, err);
 
 	if (result == 0)
+		result = refuse_host_network(spec, err);
+	if (result == 0)
 		result = refuse_devices(&launch->plan.rootfs, err);
 	if (result < 0)
 		return result;
-	if (spec->network_device_count)
-		return error_set(
-			err, -EINVAL, "config.json: linux.netDevices: a micro-VM cannot take the host's interfaces");
 	if (launch->options->preserve_fds)
 		return error_set(err, -EINVAL, "--preserve-fds: a micro-VM cannot inherit the host's descriptors");
 	for (size_t i = 0; spec->seccomp && i < spec->seccomp->rule_count; i++) {

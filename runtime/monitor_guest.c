@@ -77,6 +77,7 @@ static int tell_create(struct monitor *monitor, struct error *err)
 	wire_put_bytes(&payload, entropy, sizeof(entropy));
 	container_plan_encode(&monitor->launch->vm.guest, &payload);
 	process_plan_encode(&monitor->launch->process, &payload);
+	network_plan_encode(&monitor->launch->vm.network, &payload);
 	explicit_bzero(entropy, sizeof(entropy));
 	return monitor_tell(monitor, GUEST_CREATE, &payload, err);
 }

@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "microvm/guest_protocol.h"
 #include "ns/container_plan.h"
+#include "ns/network_plan.h"
 #include "process/process_plan.h"
 
 #define HOST_PATIENCE_MS 10000
@@ -231,6 +232,7 @@ static inline void host_put_create(struct host *host, struct strbuf *payload, co
 	wire_put_bytes(payload, "", 0);
 	container_plan_encode(&plan, payload);
 	process_plan_encode(process, payload);
+	network_plan_encode(&(struct network_plan){ .interfaces = NULL }, payload);
 }
 
 /* Listens for the session's streams, sends the order, accepts them. */

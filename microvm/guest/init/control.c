@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "microvm/guest/init/machine.h"
+#include "microvm/guest/init/network.h"
 #include "microvm/guest/init/questions.h"
 #include "microvm/guest/init/session.h"
 
@@ -58,7 +59,7 @@ static int check_process(const struct process_plan *process, struct error *err)
 }
 
 static int read_create(const struct init *init, struct wire_reader *in, struct container_plan *container,
-	struct process_plan *process, struct error *err)
+	struct process_plan *process, struct network_plan *network, struct error *err)
 {
 	int64_t seconds = wire_get_i64(in);
 	uint32_t nanoseconds = wire_get_u32(in);
@@ -75,6 +76,8 @@ static int read_create(const struct init *init, struct wire_reader *in, struct c
 		result = container_plan_decode(container, in, err);
 	if (result == 0)
 		result = process_plan_decode(process, in, err);
+	if (result == 0)
+		result = network_plan_decode(network, in, err);
 	if (result == 0 && !wire_reader_ok(in))
 		result = refuse_malformed("CREATE", err);
 	if (result == 0)
@@ -86,18 +89,22 @@ static void create(struct init *init, struct wire_reader *in)
 {
 	struct container_plan container = { .hostname = NULL };
 	struct process_plan process = { .args = NULL };
+	struct network_plan network = { .interfaces = NULL };
 	struct error err = { 0 };
 	int result = session_find(init, 0) ? error_set(&err, -EBUSY, "the guest has its container already") : 0;
 	uint32_t session = result ? GUEST_SESSION_NONE : 0;
 
 	if (result == 0)
-		result = read_create(init, in, &container, &process, &err);
+		result = read_create(init, in, &container, &process, &network, &err);
+	if (result == 0 && !init->socket_path)
+		result = network_apply(&network, &err);
 	if (result == 0)
 		result = session_create(init, &container, &process, &err);
 	if (result < 0)
 		control_send_failure(init, session, &err);
 	container_plan_free(&container);
 	process_plan_free(&process);
+	network_plan_free(&network);
 }
 
 static int start(struct init *init, struct wire_reader *in, struct error *err)
