@@ -62,7 +62,7 @@ step "container, here" timeout 600 bats --tap "$tests"/*.bats
 if [ ! -e /dev/kvm ]; then
 	echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
 elif has_hardware_kvm; then
-	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 900 bats --tap "$tests/both.bats" "$tests"/vm/*.bats
+	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 900 bats --tap "$tests/both.bats" "$tests/network.bats" "$tests"/vm/*.bats
 else
 	step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" \
 		"$tests/vm/guest.bats"
@@ -80,6 +80,6 @@ if [ "$TESTBED" = yes ]; then
 		"$tests/unit/machine.bats"
 	step "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=200 --filter='limit|cgroup|namespace' "$tests/container.bats"
 	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=600 --test-timeout=200 --env=DUET_ISOLATION=microvm \
-		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests"/vm/*.bats
+		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/network.bats" "$tests"/vm/*.bats
 fi
 report

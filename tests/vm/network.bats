@@ -8,16 +8,19 @@ setup_file() {
 	export DUET_ISOLATION=microvm
 	setup_file_bundle
 	export INSIDE=$SCRATCH/inside
+}
+
+teardown_file() {
+	teardown_file_bundle
+}
+
+setup() {
 	: >"$INSIDE"
 	unshare --net="$INSIDE" ip link set lo up || skip "network namespaces cannot be made here"
 }
 
-teardown_file() {
-	umount "$INSIDE"
-	teardown_file_bundle
-}
-
 teardown() {
+	umount "$INSIDE"
 	assert_nothing_left
 }
 
@@ -52,8 +55,8 @@ configure_namespace() { # PATH COMMAND…
 	[ "$status" -eq 1 ]
 	[[ "$stderr" == *"in use by another micro-VM"* ]]
 	duet delete --force "$id"
-	for name in a b; do
-		nsenter --net="$INSIDE" ip link add "$name" type veth peer name "far$name"
+	for name in net1 net2; do
+		nsenter --net="$INSIDE" ip link add name "$name" type veth peer name "far$name"
 		nsenter --net="$INSIDE" ip link set "$name" up
 		nsenter --net="$INSIDE" ip link set "far$name" master bridge
 	done
