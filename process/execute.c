@@ -101,6 +101,8 @@ int process_execute(const struct process_plan *plan, const char *executable, str
 		return error_set(err, -EINVAL, "load the seccomp filter: nobody listens to its notifications");
 	reset_signals();
 	result = load_and_drop(plan, err);
+	if (result == 0 && plan->init)
+		result = process_fork_from_init(err);
 	if (result < 0)
 		return result;
 	(void)execve(executable, plan->args, plan->env);

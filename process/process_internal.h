@@ -25,6 +25,9 @@ const char *process_environment_value(char *const *env, const char *name);
  * plain file of a sensible size is -EINVAL or -EFBIG. */
 int process_read_account_file(const char *path, struct strbuf *content);
 
+/* init.c: forks; the caller goes on as the child, with no signal blocked, and the parent never returns. */
+int process_fork_from_init(struct error *err);
+
 /* credentials.c */
 int process_apply_credentials(const struct process_plan *plan, struct error *err);
 /* True when CAP_SYS_ADMIN is held beyond the plan's effective set until the seccomp filter is loaded. */

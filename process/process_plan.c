@@ -106,6 +106,7 @@ void process_plan_encode(const struct process_plan *plan, struct strbuf *out)
 	wire_put_string(out, plan->apparmor_profile);
 	wire_put_string(out, plan->selinux_label);
 	wire_put_u8(out, plan->new_keyring);
+	wire_put_u8(out, plan->init);
 	wire_put_string(out, plan->keyring_name);
 	encode_seccomp(&plan->seccomp, out);
 	wire_put_u32(out, plan->preserve_fds);
@@ -203,6 +204,7 @@ static void decode_plan(struct process_plan *plan, struct wire_reader *in)
 	plan->apparmor_profile = wire_get_string(in);
 	plan->selinux_label = wire_get_string(in);
 	plan->new_keyring = wire_get_u8(in) != 0;
+	plan->init = wire_get_u8(in) != 0;
 	plan->keyring_name = wire_get_string(in);
 	decode_seccomp(&plan->seccomp, in);
 	plan->preserve_fds = wire_get_u32(in);

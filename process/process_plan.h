@@ -78,6 +78,8 @@ struct process_plan {
 	bool new_keyring;                                /* join a fresh session keyring (keyctl(2)) */
 	char *keyring_name;
 	struct process_seccomp seccomp;
+	bool init; /* the process is the child of a small first process that passes signals on, reaps and ends with it;
+		      a seccomp filter has to allow what that needs: clone, wait4, kill, rt_sigtimedwait, exit_group */
 	uint32_t preserve_fds; /* descriptors 3 … 2+n stay open in the new process */
 	bool limits_applied; /* not on the wire: somebody with more privilege has called process_limit() from outside */
 	int error_fd;        /* not on the wire: a socket above 2 + preserve_fds over which the caller reports that

@@ -75,6 +75,7 @@ static int launch_load(struct launch *launch, char **ret_bundle, struct error *e
 	if (result < 0)
 		return result;
 	launch->plan.rootfs.no_pivot = launch->options->no_pivot;
+	launch->process.init = launch->options->init;
 	launch->process.new_keyring = !launch->options->no_new_keyring;
 	launch->process.keyring_name = xprintf("_ses.%s", launch->options->id);
 	launch->process.preserve_fds = launch->options->preserve_fds;

@@ -62,6 +62,7 @@ struct launch_options {
 	const char *guest_kernel; /* NULL: duet's own */
 	bool vm_console;          /* the guest kernel's messages to standard error */
 	bool no_pivot, no_new_keyring;
+	bool init;       /* a small first process above the container's own (process_plan.h) */
 	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
 	bool cgroups_disabled;
 	uint32_t preserve_fds;

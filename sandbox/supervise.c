@@ -244,6 +244,7 @@ static int create(struct supervisor *supervisor, int signals, struct error *err)
 		.bundle = sandbox->scratch,
 		.isolation = sandbox->settings->vm ? "microvm" : "container",
 		.foreground = true,
+		.init = true,
 		.signal_fd = signals,
 	};
 	int result = output_redirect(supervisor->output, err);

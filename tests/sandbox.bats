@@ -138,3 +138,11 @@ sandbox() {
 	[ -z "$(duet list -q)" ]
 	run -1 pgrep -f "^sleep 10$$1$"
 }
+
+@test "signals mean to the command what they mean outside" {
+	run sandbox -- sh -c 'kill -TERM $$'
+	[ "$status" -eq 143 ]
+	run sandbox --timeout 1 --report "$SCRATCH/report.json" -- sleep 60
+	[ "$status" -eq 124 ]
+	[ "$(jq -r .signal "$SCRATCH/report.json")" = TERM ]
+}

@@ -23,6 +23,7 @@ machine_cpus=2
 machine_memory=3072
 # Longer than the slowest start seen on a machine whose two processors were busy elsewhere.
 machine_boot_timeout=120
+machine_silence=0 # seconds without output after which the machine counts as stuck; 0: never
 machine_work=
 machine_pid=
 machine_terminal=
@@ -194,7 +195,8 @@ machine_cleanup() {
 machine_round() {
 	local work=$machine_work report held_output held_error line phase=booting status='' readers=() started=$SECONDS
 	mkfifo "$work/output" "$work/error" "$work/report"
-	cat "$work/output" &
+	: >"$work/heard" && : >"$work/noticed"
+	tee "$work/heard" <"$work/output" &
 	readers+=($!)
 	cat "$work/error" >&2 &
 	readers+=($!)
@@ -202,8 +204,12 @@ machine_round() {
 	exec {report}<>"$work/report" {held_output}<>"$work/output" {held_error}<>"$work/error"
 	machine_start "file,path=$work/console" "file,path=$work/output" "file,path=$work/error" "file,path=$work/report" \
 		</dev/null
-	local deadline=$((SECONDS + machine_boot_timeout))
+	local deadline=$((SECONDS + machine_boot_timeout)) last_heard=$SECONDS
 	while :; do
+		if [[ $phase != running || "$work/heard" -nt "$work/noticed" ]]; then
+			touch "$work/noticed"
+			last_heard=$SECONDS
+		fi
 		if IFS= read -r -t 0.5 -u "$report" line; then
 			case $line in
 			ready*)
@@ -223,6 +229,12 @@ machine_round() {
 			exec {held_output}>&- {held_error}>&-
 			wait "${readers[@]}" || true
 			machine_failed "timed out after $((SECONDS - started)) s while $phase"
+			return "$status_timed_out"
+		elif ((machine_silence && SECONDS - last_heard > machine_silence)); then
+			machine_stop
+			exec {held_output}>&- {held_error}>&-
+			wait "${readers[@]}" || true
+			machine_failed "said nothing for $machine_silence s: it stands still"
 			return "$status_timed_out"
 		fi
 	done

@@ -55,6 +55,7 @@ static struct process_plan full_plan(void)
 		.cpu_affinity_final = xstrdup("0-1"),
 		.apparmor_profile = xstrdup("profile"),
 		.new_keyring = true,
+		.init = true,
 		.keyring_name = xstrdup("_ses.x"),
 		.preserve_fds = 2,
 	};
