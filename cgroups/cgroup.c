@@ -246,9 +246,12 @@ static int check_rootless_join(const struct cgroup *group, const struct cgroup_h
 	return 0;
 }
 
-static bool no_privilege(int result)
+static bool may_go_without(const struct cgroup_request *request, int result)
 {
-	return (result == -EACCES || result == -EPERM || result == -EROFS) && cgroup_caller_is_rootless();
+	if (result != -EACCES && result != -EPERM && result != -EROFS)
+		return false;
+	return request->rootless == CGROUP_ROOTLESS_AUTO ? cgroup_caller_is_rootless()
+							 : request->rootless == CGROUP_ROOTLESS_TRUE;
 }
 
 static int disabled(const struct cgroup_request *request, struct cgroup **group, const char *why, struct error *err)
@@ -280,7 +283,7 @@ int cgroup_create(
 	result = make_all(made, host, request, err);
 	if (result == 0)
 		result = check_rootless_join(made, host, err);
-	if (no_privilege(result)) {
+	if (may_go_without(request, result)) {
 		cleanup_free char *why =
 			xprintf("no cgroup can be made by this user (%s)", err ? err->message : "no permission");
 

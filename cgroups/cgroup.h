@@ -102,8 +102,16 @@ struct cgroup {
 	size_t count; /* 0 with CGROUP_MANAGER_DISABLED */
 };
 
+/* May a caller who is not allowed to make groups go on without, as long as no limit was asked? */
+enum cgroup_rootless {
+	CGROUP_ROOTLESS_AUTO, /* only one without privilege */
+	CGROUP_ROOTLESS_TRUE,
+	CGROUP_ROOTLESS_FALSE,
+};
+
 struct cgroup_request {
 	enum cgroup_manager manager;
+	enum cgroup_rootless rootless;
 	const char *path; /* linux.cgroupsPath; NULL: none */
 	const char *id;
 	const struct oci_resources *resources; /* NULL: none */
@@ -117,8 +125,8 @@ struct cgroup_request {
  * Makes the group and applies the limits and device rules. What was made is removed again on failure. Device rules
  * begin with "deny all" and end with the devices that every container may use (runtime-spec "Default Devices"). A
  * caller who may not make groups (no privilege, or a user namespace) gets a group whose manager is
- * CGROUP_MANAGER_DISABLED, unless limits were asked. Errors: -EINVAL a path that is refused; -EBUSY the group exists
- * and has processes; -EOPNOTSUPP a limit that this host cannot set; else what the kernel said.
+ * CGROUP_MANAGER_DISABLED, unless limits were asked (request->rootless). Errors: -EINVAL a path that is refused; -EBUSY
+ * the group exists and has processes; -EOPNOTSUPP a limit that this host cannot set; else what the kernel said.
  */
 int cgroup_create(
 	const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err);
@@ -214,6 +222,9 @@ struct cgroup_statistics {
 };
 
 int cgroup_statistics(const struct cgroup *group, struct cgroup_statistics *statistics, struct error *err);
+
+/* How often the out-of-memory killer came; 0 when that is not known. One read(2). */
+uint64_t cgroup_oom_kills(const struct cgroup *group);
 
 /* Waits for the out-of-memory killer: fd becomes readable (poll(2)) when it may have come. */
 #define CGROUP_OOM_LOOK_MS 50

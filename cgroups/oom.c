@@ -26,6 +26,14 @@ static bool kills_so_far(const struct cgroup_entry *entry, uint64_t *kills)
 	return true;
 }
 
+uint64_t cgroup_oom_kills(const struct cgroup *group)
+{
+	const struct cgroup_entry *entry = cgroup_find(group, CGROUP_MEMORY);
+	uint64_t kills = 0;
+
+	return entry && kills_so_far(entry, &kills) ? kills : 0;
+}
+
 static int watch_v2(const struct cgroup_entry *entry)
 {
 	cleanup_fd int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

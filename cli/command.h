@@ -11,11 +11,13 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "cgroups/cgroup.h"
 
 /* Options before the verb. */
 struct global_options {
 	char *root; /* allocated */
 	bool systemd_cgroup, cgroups_disabled;
+	enum cgroup_rootless rootless;
 };
 
 struct command_option {

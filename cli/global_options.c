@@ -26,7 +26,7 @@ const struct command_option global_option_table[] = {
 		"who makes a container's cgroup (default: cgroupfs, duet itself)" },
 	{ "systemd-cgroup", GLOBAL_SYSTEMD, NULL, "the same as --cgroup-manager=systemd" },
 	{ "rootless", GLOBAL_ROOTLESS, "true|false|auto",
-		"accepted for engines: what the caller may do is found out where it matters" },
+		"go on without a cgroup when none may be made (auto: only without privilege)" },
 	{ "version", 'v', NULL, "print the version" },
 	{ 0 },
 };
@@ -38,6 +38,19 @@ static int global_manager(struct global_options *global, const char *name, struc
 	if (global->systemd_cgroup || global->cgroups_disabled || strcmp(name, "cgroupfs") == 0)
 		return 0;
 	return error_set(err, -EINVAL, "--cgroup-manager %s: cgroupfs, systemd and disabled are there", name);
+}
+
+static int global_rootless(struct global_options *global, const char *name, struct error *err)
+{
+	if (strcmp(name, "auto") == 0)
+		global->rootless = CGROUP_ROOTLESS_AUTO;
+	else if (strcmp(name, "true") == 0)
+		global->rootless = CGROUP_ROOTLESS_TRUE;
+	else if (strcmp(name, "false") == 0)
+		global->rootless = CGROUP_ROOTLESS_FALSE;
+	else
+		return error_set(err, -EINVAL, "--rootless %s: true, false and auto are there", name);
+	return 0;
 }
 
 static int global_option(int option, struct global_options *global, struct log_options *log, struct error *err)
@@ -62,10 +75,8 @@ static int global_option(int option, struct global_options *global, struct log_o
 		return global_manager(global, "systemd", err);
 	case GLOBAL_MANAGER:
 		return global_manager(global, optarg, err);
-	default: /* GLOBAL_ROOTLESS: engines say what they think */
-		if (strcmp(optarg, "true") == 0 || strcmp(optarg, "false") == 0 || strcmp(optarg, "auto") == 0)
-			return 0;
-		return error_set(err, -EINVAL, "--rootless %s: true, false and auto are there", optarg);
+	default: /* GLOBAL_ROOTLESS */
+		return global_rootless(global, optarg, err);
 	}
 }
 

@@ -52,6 +52,9 @@ static int launch_option(int option, struct launch_command *launch, struct error
 	case LAUNCH_OPTION_PID_FILE:
 		options->pid_file = optarg;
 		return 0;
+	case LAUNCH_OPTION_PIDFD_SOCKET:
+		options->pidfd_socket = optarg;
+		return 0;
 	case LAUNCH_OPTION_PRESERVE_FDS:
 		return launch_parse_preserve(optarg, &options->preserve_fds, err);
 	case LAUNCH_OPTION_NO_PIVOT:
@@ -70,9 +73,11 @@ int launch_options_parse(const struct command *command, const struct global_opti
 {
 	int option, result;
 
-	launch->options = (struct launch_options){
-		.root = global->root, .bundle = ".", .signal_fd = -1, .cgroups_disabled = global->cgroups_disabled
-	};
+	launch->options = (struct launch_options){ .root = global->root,
+		.bundle = ".",
+		.signal_fd = -1,
+		.cgroups_disabled = global->cgroups_disabled,
+		.rootless = global->rootless };
 	while ((option = command_next_option(command, argc, argv, err)) != -1) {
 		if (option < 0)
 			return option;

@@ -25,6 +25,7 @@ enum launch_option {
 	LAUNCH_OPTION_VM_CONSOLE,
 	LAUNCH_OPTION_CONSOLE_SOCKET,
 	LAUNCH_OPTION_PID_FILE,
+	LAUNCH_OPTION_PIDFD_SOCKET,
 	LAUNCH_OPTION_PRESERVE_FDS,
 	LAUNCH_OPTION_NO_PIVOT,
 	LAUNCH_OPTION_NO_NEW_KEYRING,
@@ -41,6 +42,7 @@ enum launch_option {
 	{ "vm-console", LAUNCH_OPTION_VM_CONSOLE, NULL, "the guest kernel's messages to standard error" },               \
 	{ "console-socket", LAUNCH_OPTION_CONSOLE_SOCKET, "FILE", "unix socket that receives the terminal" },            \
 	{ "pid-file", LAUNCH_OPTION_PID_FILE, "FILE", "where to write the process id" },                                 \
+	{ "pidfd-socket", LAUNCH_OPTION_PIDFD_SOCKET, "FILE", "unix socket that receives a pidfd of the process" },      \
 	{ "preserve-fds", LAUNCH_OPTION_PRESERVE_FDS, "N", "pass descriptors 3 to 2+N on to the process" },              \
 	{ "no-pivot", LAUNCH_OPTION_NO_PIVOT, NULL, "use mount and chroot in place of pivot_root" },                     \
 	{ "no-new-keyring", LAUNCH_OPTION_NO_NEW_KEYRING, NULL, "keep the caller's session keyring" }

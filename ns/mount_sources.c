@@ -61,8 +61,8 @@ static int open_tree_of(struct mount_plan *mount, int user_namespace, struct err
 	flags |= mount->flags & MS_REC ? AT_RECURSIVE : 0U;
 	flags |= mount->source_nofollow ? AT_SYMLINK_NOFOLLOW : 0U;
 	tree = open_tree(AT_FDCWD, mount->source, flags);
-	/* Without these calls the child opens the source by itself, if it can. */
-	if (tree < 0 && errno == ENOSYS && user_namespace < 0)
+	/* Without these calls, or without the privilege for them, the child opens the source by itself, if it can. */
+	if (tree < 0 && (errno == ENOSYS || errno == EPERM) && user_namespace < 0)
 		return 0;
 	if (tree < 0)
 		return error_set(err, errno, "open \"%s\", to be mounted at \"%s\"", mount->source, mount->destination);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sys.h"
 #include "runtime/launch.h"
+#include "runtime/out_of_memory.h"
 
 pid_t child_clone(struct child *child, uint64_t flags, int cgroup_fd, struct error *err)
 {
@@ -27,7 +28,11 @@ pid_t child_clone(struct child *child, uint64_t flags, int cgroup_fd, struct err
 		arguments.cgroup = (uint64_t)cgroup_fd;
 	}
 	pid = sys_clone3(&arguments);
-	if (pid < 0)
+	if (pid < 0 && errno == EAGAIN)
+		result = error_set(err, -EAGAIN,
+			"clone the container's process: a limit on the number of processes was reached (pids of the "
+			"cgroup, RLIMIT_NPROC or kernel.pid_max)");
+	else if (pid < 0)
 		result = error_set(err, errno, "clone the container's process");
 	close_fd(&sockets[pid == 0 ? 0 : 1]);
 	if (pid < 0) {
@@ -73,10 +78,16 @@ static int child_explain_death(struct child *child, struct error *err)
 	child->pid = 0;
 	if (!WIFSIGNALED(status))
 		return error_set(err, -EIO, "the container's process ended while it was being set up");
+	if (WTERMSIG(status) == SIGKILL && out_of_memory_kills(child->cgroup) > child->out_of_memory_kills) {
+		cleanup_free char *limit = out_of_memory_limit(child->cgroup);
+
+		return error_set(err, -ENOMEM,
+			"the container's process was killed by the out-of-memory killer while it was being set up: %s",
+			limit);
+	}
 	child->killed_at_birth = WTERMSIG(status) == SIGKILL && !child->heard;
-	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up%s",
-		WTERMSIG(status), strsignal(WTERMSIG(status)),
-		WTERMSIG(status) == SIGKILL ? "; is its memory limit too low?" : "");
+	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up",
+		WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
 int child_receive(struct child *child, struct message *message, struct error *err)

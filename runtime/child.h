@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/message.h"
+#include "cgroups/cgroup.h"
 
 struct child {
 	pid_t pid;            /* 0: none, or it has been waited for */
@@ -19,6 +20,9 @@ struct child {
 	int signal_fd;        /* a signalfd(2): what ends a command ends the conversation too; negative: none */
 	bool heard;           /* it has said something */
 	bool killed_at_birth; /* it was killed before that */
+	/* That it is born into, to explain its death by what happened there meanwhile; NULL: unknown. */
+	const struct cgroup *cgroup;
+	uint64_t out_of_memory_kills; /* of that group, before */
 };
 
 #define CHILD_NONE                                                                \

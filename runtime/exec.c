@@ -15,6 +15,7 @@
 #include "runtime/foreground.h"
 #include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
+#include "runtime/out_of_memory.h"
 #include "runtime/terminal.h"
 
 /* ---- the child ---- */
@@ -267,6 +268,8 @@ static int exec_make(struct exec *exec, struct error *err)
 
 	if (result == 0)
 		result = exec_open_cgroup(exec, err);
+	exec->child.cgroup = exec->cgroup;
+	exec->child.out_of_memory_kills = out_of_memory_kills(exec->cgroup);
 	if (result == 0 && exec->process.cpu_affinity_initial)
 		result = process_set_cpu_affinity(exec->process.cpu_affinity_initial, err);
 	if (result == 0)
@@ -321,7 +324,11 @@ static int exec_foreground(struct exec *exec, struct error *err)
 
 	if (result == 0)
 		result = exec_start(exec, err);
-	return result < 0 ? result : foreground_wait(foreground, err);
+	if (result == 0)
+		result = foreground_wait(foreground, err);
+	if (result > 0)
+		out_of_memory_warn(exec->cgroup, exec->child.out_of_memory_kills, exec->options->id, result);
+	return result;
 }
 
 static void exec_close(struct exec *exec)

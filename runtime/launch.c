@@ -137,6 +137,7 @@ static int launch_make_cgroup(struct launch *launch, struct error *err)
 	const struct namespaces_plan *namespaces = &launch->plan.namespaces;
 	struct cgroup_request request = {
 		.manager = launch->options->cgroups_disabled ? CGROUP_MANAGER_DISABLED : CGROUP_MANAGER_CGROUPFS,
+		.rootless = launch->options->rootless,
 		.path = launch->spec->cgroups_path,
 		.id = launch->options->id,
 		.resources = launch->spec->resources,
@@ -155,6 +156,7 @@ static int launch_make_cgroup(struct launch *launch, struct error *err)
 	cgroup_close(&launch->cgroup);
 	if (result == 0)
 		result = cgroup_create(host, &request, &launch->cgroup, err);
+	launch->child.cgroup = launch->cgroup;
 	if (result == 0)
 		result = cgroup_join_open(launch->cgroup, NULL, true, &launch->join, err);
 	return result < 0 ? result : launch_record_cgroup(launch, err);
@@ -378,6 +380,9 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 		result = launch_child_up(launch, err);
 	if (result < 0 && launch->child.killed_at_birth && launch->join.clone_into_fd >= 0)
 		result = launch_again(launch, err);
+	if (result == 0 && launch->options->pidfd_socket)
+		result =
+			descriptor_send(launch->options->pidfd_socket, launch->child.pidfd, DESCRIPTOR_PIDFD_INIT, err);
 	if (result == 0 && launch->options->pid_file)
 		result = launch_write_pid_file(launch, err);
 	if (result < 0)

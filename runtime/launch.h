@@ -58,13 +58,14 @@ struct launch_options {
 	const char *id;
 	const char *bundle;
 	const char *isolation; /* NULL: from the bundle, else the default */
-	const char *pid_file, *console_socket;
+	const char *pid_file, *console_socket, *pidfd_socket;
 	const char *guest_kernel; /* NULL: duet's own */
 	bool vm_console;          /* the guest kernel's messages to standard error */
 	bool no_pivot, no_new_keyring;
 	bool init;       /* a small first process above the container's own (process_plan.h) */
 	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
 	bool cgroups_disabled;
+	enum cgroup_rootless rootless;
 	uint32_t preserve_fds;
 	int signal_fd; /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */
 };

@@ -64,6 +64,7 @@ int lifecycle_start(const char *root, const char *id, struct error *err)
 {
 	cleanup_container struct container *container = NULL;
 	cleanup_oci_spec struct oci_spec *spec = NULL;
+	struct error failure;
 	struct oci_state state;
 	enum oci_status status;
 	int result = container_open(root, id, NULL, &container, err);
@@ -78,9 +79,10 @@ int lifecycle_start(const char *root, const char *id, struct error *err)
 	if (result < 0)
 		return result;
 	container->record.started = true;
-	result = container_save(container, err);
-	if (result < 0)
-		return result;
+	/* It runs, and a container that no longer listens for `start` is known to: not to have noted it is no failure.
+	 */
+	if (container_save(container, &failure) < 0)
+		log_warning("%s", failure.message);
 	spec = kept_spec(container);
 	if (!spec || !spec->hooks[OCI_HOOK_POSTSTART].count)
 		return 0;

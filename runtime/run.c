@@ -6,6 +6,7 @@
 #include "runtime/foreground.h"
 #include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
+#include "runtime/out_of_memory.h"
 
 static int run_signal(void *context, int signal, struct error *err)
 {
@@ -31,7 +32,10 @@ static int run_foreground(struct launch *launch, struct error *err)
 		return result;
 	/* Others may look at it, signal it and even delete it by force meanwhile. */
 	container_unlock(launch->container);
-	return foreground_wait(foreground, err);
+	result = foreground_wait(foreground, err);
+	if (result > 0)
+		out_of_memory_warn(launch->cgroup, 0, launch->options->id, result);
+	return result;
 }
 
 /* The container's own end: a `delete --force` of somebody else may have come first. */

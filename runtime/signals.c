@@ -23,6 +23,21 @@ static int signal_real_time(const char *name)
 	return minimum ? SIGRTMIN + (int)offset : SIGRTMAX - (int)offset;
 }
 
+/* Older names, which kill(1) still knows. */
+static int signal_alias(const char *name)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} aliases[] = { { "IO", SIGIO }, { "IOT", SIGIOT }, { "CLD", SIGCHLD }, { "UNUSED", SIGSYS } };
+
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+		if (strcasecmp(aliases[i].name, name) == 0)
+			return aliases[i].number;
+	}
+	return -EINVAL;
+}
+
 int signal_parse(const char *text, struct error *err)
 {
 	const char *name = strncasecmp(text, "SIG", 3) == 0 ? text + 3 : text;
@@ -42,6 +57,8 @@ int signal_parse(const char *text, struct error *err)
 		if (known && strcasecmp(known, name) == 0)
 			return number;
 	}
-	result = signal_real_time(name);
+	result = signal_alias(name);
+	if (result < 0)
+		result = signal_real_time(name);
 	return result < 0 ? error_set(err, -EINVAL, "unknown signal \"%s\"", text) : result;
 }

@@ -127,3 +127,103 @@ complete_words() {
 	[ "$("$DUET" --version)" = "$("$DUET" -v)" ]
 	[ "$("$DUET" --version)" = "$("$DUET" version)" ]
 }
+
+# as_nobody COMMAND…: without any privilege, in a directory of its own with a bundle.
+as_nobody() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups env -C "$SCRATCH/nobody" XDG_RUNTIME_DIR="$SCRATCH/nobody" "$@"
+}
+
+@test "somebody without privilege runs a bundle of spec --rootless; --rootless=false insists on a cgroup" {
+	chmod 755 "$SCRATCH"
+	mkdir "$SCRATCH/nobody"
+	cp -r "$BUNDLE/rootfs" "$SCRATCH/nobody/rootfs"
+	chown -R 65534:65534 "$SCRATCH/nobody"
+	as_nobody test -x "$DUET" || skip "the program is in a directory that others may not enter"
+	as_nobody "$DUET" spec --rootless
+	jq '.process.args = ["id", "-u"] | .process.terminal = false' "$SCRATCH/nobody/config.json" >"$SCRATCH/config"
+	cat "$SCRATCH/config" >"$SCRATCH/nobody/config.json"
+	[ "$(as_nobody "$DUET" run x)" = 0 ]
+	[ "$(as_nobody "$DUET" --rootless=true run x)" = 0 ]
+	run --separate-stderr as_nobody "$DUET" --rootless=false run x
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *cgroup*"ermission denied" ]]
+	jq '.linux.resources.pids.limit = 5' "$SCRATCH/config" >"$SCRATCH/nobody/config.json"
+	run --separate-stderr as_nobody "$DUET" run x
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"linux.resources.pids.limit"* ]]
+	[ -z "$(as_nobody "$DUET" list -q)" ]
+}
+
+@test "spec writes a configuration that runs, and never over another one" {
+	mkdir "$SCRATCH/made"
+	"$DUET" spec --bundle "$SCRATCH/made"
+	jq -e '.process.args == ["sh"] and .ociVersion' "$SCRATCH/made/config.json"
+	run "$DUET" spec -b "$SCRATCH/made"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"File exists" ]]
+}
+
+@test "kill takes names in any case, with and without SIG, numbers and real-time signals" {
+	local id signal
+	id=$(new_id)
+	rm -f "$BUNDLE/rootfs/signals"
+	configure '.process.args = ["sh", "-c", $ARGS.positional[0]]' \
+		'for s in 1 10 34 37; do trap "echo $s >>/signals" $s; done; echo ready >>/signals; while :; do sleep 0.05; done'
+	duet_create "$id" </dev/null
+	duet start "$id"
+	wait_until 60 grep -q ready "$BUNDLE/rootfs/signals"
+	for signal in HUP SIGUSR1 rtmin RTMIN+3 sighup 10; do
+		duet kill "$id" $signal
+	done
+	wait_until 60 sh -c "[ \"\$(sort -n '$BUNDLE/rootfs/signals' | uniq | tr '\n' ' ')\" = 'ready 1 10 34 37 ' ]"
+	for signal in 0x9 99 -1 SIGNONE ''; do
+		run duet kill "$id" -- "$signal"
+		[ "$status" -eq 1 ] || fail "$signal"
+	done
+	duet kill "$id" 0
+	duet kill "$id" SIGKILL
+	wait_until 20 is_in_state "$id" stopped
+	run duet kill "$id" 0
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"container not running"* ]]
+	duet delete "$id"
+}
+
+@test "errors carry the words that engines look for" {
+	local id
+	id=$(new_id)
+	for verb in state start kill delete pause resume ps update events exec; do
+		case $verb in
+		update) set -- --pids-limit 5 "$id" ;;
+		exec) set -- "$id" true ;;
+		*) set -- "$id" ;;
+		esac
+		run --separate-stderr duet $verb "$@"
+		[ "$status" -ne 0 ]
+		[[ "$stderr" == *"does not exist"* ]] || fail "$verb: $stderr"
+	done
+	run duet delete --force "$id"
+	[ "$status" -eq 0 ]
+	# The last line of the log, as containerd reads it.
+	configure_command /no/such/program
+	run -127 --separate-stderr duet --log "$SCRATCH/log" --log-format json create -b "$BUNDLE" "$id"
+	[ "$(tail -n 1 "$SCRATCH/log" | jq -r .level)" = error ]
+	tail -n 1 "$SCRATCH/log" | jq -r .msg | grep -q "no such file or directory"
+	tail -n 1 "$SCRATCH/log" | jq -er .time
+}
+
+@test "list: a table, JSON, and ids alone" {
+	local id
+	id=$(new_id)
+	configure_command true
+	[ "$(duet list -q)" = "" ]
+	[ "$(duet list -f json)" = "[]" ]
+	duet_create "$id" </dev/null
+	[ "$(duet list | wc -l)" -eq 2 ]
+	[[ "$(duet list | head -n 1)" == ID*PID*STATUS*BUNDLE*CREATED*OWNER* ]]
+	[ "$(duet list | awk 'NR == 2 { print $1, $3, $4 }')" = "$id created $BUNDLE" ]
+	duet list --format json | jq -e --arg id "$id" --arg bundle "$BUNDLE" 'length == 1 and .[0].id == $id and .[0].status == "created"
+		and .[0].bundle == $bundle and .[0].owner == "root" and .[0].pid > 1 and (.[0].created | test("^2.*Z$"))'
+	[ "$(duet list -f json -q)" = "$id" ]
+	duet delete --force "$id"
+}
