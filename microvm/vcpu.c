@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "microvm/confine.h"
 
 #define MSR_TSC               0x10U
 #define MSR_MISC_ENABLE       0x1a0U
@@ -387,11 +388,20 @@ static void set_thread_id(struct vcpu *vcpu, pid_t id)
 	pthread_mutex_unlock(&vcpu->gate->lock);
 }
 
+static int confine(const struct vcpu *vcpu, struct error *err)
+{
+	int result = confine_drop_capabilities(err);
+
+	return result ? result : confine_system_calls(vcpu->soft ? &vcpu_software_filter : &vcpu_filter, err);
+}
+
 static void *vcpu_thread(void *argument)
 {
 	struct vcpu *vcpu = argument;
+	struct error err;
 	char name[16];
 	sigset_t kick;
+	int result;
 
 	(void)snprintf(name, sizeof(name), "vcpu%u", vcpu->index);
 	(void)prctl(PR_SET_NAME, name);
@@ -400,7 +410,10 @@ static void *vcpu_thread(void *argument)
 	(void)sigaddset(&kick, VCPU_KICK_SIGNAL);
 	(void)pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
 	set_thread_id(vcpu, (pid_t)syscall(SYS_gettid));
-	run_until_stopped(vcpu);
+	result = confine(vcpu, &err);
+	vcpu->bus->ready(vcpu->bus->owner, result ? &err : NULL);
+	if (!result)
+		run_until_stopped(vcpu);
 	set_thread_id(vcpu, 0);
 	return NULL;
 }

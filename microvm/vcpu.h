@@ -26,6 +26,8 @@ struct vcpu_bus {
 	void (*port)(void *owner, uint16_t port, void *data, unsigned length, bool write);
 	/* This vCPU cannot go on. */
 	void (*crashed)(void *owner, const struct error *err);
+	/* Once: the thread is confined (confine.h) and waits here for the others, or the reason why it ends instead. */
+	void (*ready)(void *owner, const struct error *failure);
 	void *owner;
 };
 
@@ -71,8 +73,9 @@ int vcpu_start(struct vcpu *vcpu, const struct vcpu_bus *bus, struct vcpu_gate *
 void vcpu_join(struct vcpu *vcpu);
 void vcpu_destroy(struct vcpu *vcpu);
 
-/* Makes vCPUs look at their gate: `attention` stays in force until vcpu_release(). Under gate->lock. */
+/* Makes vCPUs look at their gate, which stays in force until vcpu_release(). Under gate->lock. */
 void vcpu_kick(struct vcpu *vcpu);
+#define FILTER_ALLOW_VCPU_KICK FILTER_ALLOW(getpid), FILTER_ALLOW_ARGUMENT(tgkill, 2, VCPU_KICK_SIGNAL)
 void vcpu_release(struct vcpu *vcpu);
 
 #endif

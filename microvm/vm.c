@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "microvm/boot.h"
+#include "microvm/confine.h"
 #include "microvm/devices/fs/fs.h"
 #include "microvm/devices/mmio.h"
 #include "microvm/devices/rng.h"
@@ -30,6 +31,10 @@ struct vm {
 	struct event_loop loop; /* of the vsock and rng devices */
 	bool loop_made, io_started, started;
 	pthread_t io_thread;
+
+	/* Of vm_start(), under gate.lock. */
+	unsigned threads_ready;
+	struct error start_error; /* code 0: none */
 
 	struct vsock *vsock;
 	struct rng *rng;
@@ -178,6 +183,27 @@ static void processor_crashed(void *owner, const struct error *err)
 	end_machine(owner, VM_CRASHED, err);
 }
 
+/* Under gate.lock: waits until every thread is confined, or one has failed to be. */
+static void await_threads(struct vm *vm)
+{
+	while (vm->threads_ready < vm->vcpu_count + 1 && !vm->start_error.code && !vm->gate.stopping)
+		pthread_cond_wait(&vm->gate.changed, &vm->gate.lock);
+}
+
+/* Called by each thread; no vCPU goes on before all are confined. */
+static void thread_ready(void *owner, const struct error *failure)
+{
+	struct vm *vm = owner;
+
+	pthread_mutex_lock(&vm->gate.lock);
+	vm->threads_ready++;
+	if (failure)
+		vm->start_error = *failure;
+	pthread_cond_broadcast(&vm->gate.changed);
+	await_threads(vm);
+	pthread_mutex_unlock(&vm->gate.lock);
+}
+
 /* Making */
 
 static int check_config(const struct vm_config *config, struct error *err)
@@ -228,9 +254,7 @@ static int add_fs(struct vm *vm, const struct vm_config *config, struct error *e
 	if (result)
 		return result;
 	(void)take_fd(&root_fd);
-	result = attach(vm, LAYOUT_SLOT_FS, fs_device(vm->fs), err);
-	/* Now, while this thread still has the capabilities that the serving thread keeps. */
-	return result ? result : fs_start(vm->fs, err);
+	return attach(vm, LAYOUT_SLOT_FS, fs_device(vm->fs), err);
 }
 
 /* Each device has a descriptor of its own, as the shared directory has. */
@@ -392,7 +416,11 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 	made = xcalloc(1, sizeof(*made));
 	made->machine.vm_fd = -EBADF;
 	made->bus = (struct vcpu_bus){
-		.mmio = access_mmio, .port = access_port, .crashed = processor_crashed, .owner = made
+		.mmio = access_mmio,
+		.port = access_port,
+		.crashed = processor_crashed,
+		.ready = thread_ready,
+		.owner = made,
 	};
 	vcpu_gate_init(&made->gate);
 	made->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -431,9 +459,16 @@ int vm_event_fd(const struct vm *vm)
 static void *io_thread(void *argument)
 {
 	struct vm *vm = argument;
+	struct error err;
+	int result;
 
 	(void)prctl(PR_SET_NAME, "devices");
-	event_loop_run(&vm->loop);
+	result = confine_drop_capabilities(&err);
+	if (!result)
+		result = confine_system_calls(&devices_filter, &err);
+	thread_ready(vm, result ? &err : NULL);
+	if (!result)
+		event_loop_run(&vm->loop);
 	return NULL;
 }
 
@@ -444,8 +479,11 @@ static void ignore_kick(int number)
 
 static int start_threads(struct vm *vm, struct error *err)
 {
-	int result = pthread_create(&vm->io_thread, NULL, io_thread, vm);
+	int result = vm->fs ? fs_start(vm->fs, err) : 0;
 
+	if (result)
+		return result;
+	result = pthread_create(&vm->io_thread, NULL, io_thread, vm);
 	if (result)
 		return error_set(err, result, "start the devices' thread");
 	vm->io_started = true;
@@ -455,7 +493,14 @@ static int start_threads(struct vm *vm, struct error *err)
 		if (result)
 			return result;
 	}
-	return 0;
+	pthread_mutex_lock(&vm->gate.lock);
+	await_threads(vm);
+	if (vm->start_error.code) {
+		*err = vm->start_error;
+		result = -err->code;
+	}
+	pthread_mutex_unlock(&vm->gate.lock);
+	return result;
 }
 
 int vm_start(struct vm *vm, struct error *err)
@@ -467,6 +512,7 @@ int vm_start(struct vm *vm, struct error *err)
 	/* A handler that does nothing: an ignored signal would not interrupt KVM_RUN. */
 	if (sigaction(VCPU_KICK_SIGNAL, &action, NULL) < 0)
 		return error_set(err, errno, "prepare the signal that stops vCPUs");
+	confine_prepare();
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	result = start_threads(vm, err);

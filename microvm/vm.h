@@ -2,8 +2,8 @@
 /*
  * The virtual machine monitor: one KVM machine with its memory, vCPUs and virtio-mmio devices. It knows nothing of OCI.
  *
- * Life: vm_create() (memory mapped, kernel loaded, devices made; only the file server has its thread) -> vm_start()
- * (vCPU and I/O threads) -> vm_event_fd() becomes readable when the machine has stopped -> vm_stop_cause() says why ->
+ * Life: vm_create() (memory mapped, kernel loaded, devices made) -> vm_start() (the threads, each confined to what it
+ * needs: confine.h) -> vm_event_fd() becomes readable when the machine has stopped -> vm_stop_cause() says why ->
  * vm_destroy(). vm_stop() ends it from outside.
  */
 #ifndef DUET_MICROVM_VM_H
@@ -63,8 +63,12 @@ struct vm;
  * afterwards except console_fd. */
 int vm_create(struct vm **vm, const struct vm_config *config, struct error *err);
 struct vsock *vm_vsock(struct vm *vm);
-/* Starts the vCPUs' and the devices' threads, with every signal blocked but SIGURG, for which it installs a handler
- * that does nothing. Nothing is opened by path from here on. */
+/* Starts the threads of the file server, the devices and the vCPUs, with every signal blocked but SIGURG, for which it
+ * installs a handler that does nothing, and returns when each of them holds no more than its kind needs: the caller
+ * must still have the capabilities that the file server keeps (struct fs_options). Nothing is opened by path from here
+ * on. A caller that has to give up something itself before the guest's first instruction calls vm_pause() before and
+ * after.
+ */
 int vm_start(struct vm *vm, struct error *err);
 /* Eventfd, readable once the machine has stopped by itself or by vm_stop(). */
 int vm_event_fd(const struct vm *vm);

@@ -66,6 +66,18 @@ static int child_listen(struct child *child, struct error *err)
 	}
 }
 
+/* Not a workload's own SIGSYS, which a monitor reports as an exit status. */
+static bool was_filtered(const struct child *child, int status)
+{
+	return child->is_monitor && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+
+static int child_explain_filter(struct error *err)
+{
+	return error_set(err, -EPERM,
+		"the monitor was killed by its system call filter: a guest that broke it, or a defect of duet");
+}
+
 /* Its socket is closed: it has ended or is about to. */
 static int child_explain_death(struct child *child, struct error *err)
 {
@@ -78,6 +90,8 @@ static int child_explain_death(struct child *child, struct error *err)
 	child->pid = 0;
 	if (!WIFSIGNALED(status))
 		return error_set(err, -EIO, "the container's process ended while it was being set up");
+	if (was_filtered(child, status))
+		return child_explain_filter(err);
 	if (WTERMSIG(status) == SIGKILL && out_of_memory_kills(child->cgroup) > child->out_of_memory_kills) {
 		cleanup_free char *limit = out_of_memory_limit(child->cgroup);
 
@@ -160,6 +174,8 @@ int child_wait(struct child *child, struct error *err)
 			return error_set(err, errno, "wait for the container's process");
 	}
 	child->pid = 0;
+	if (was_filtered(child, status))
+		return child_explain_filter(err);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -18,6 +18,7 @@ struct child {
 	int pidfd;            /* -EBADF: none */
 	int socket;           /* this side's end of the pair; in the child the other one */
 	int signal_fd;        /* a signalfd(2): what ends a command ends the conversation too; negative: none */
+	bool is_monitor;      /* of a micro-VM, under a system call filter of duet's own */
 	bool heard;           /* it has said something */
 	bool killed_at_birth; /* it was killed before that */
 	/* That it is born into, to explain its death by what happened there meanwhile; NULL: unknown. */

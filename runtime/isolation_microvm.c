@@ -69,6 +69,7 @@ static int microvm_prepare(struct launch *launch, struct error *err)
 		result = microvm_make_jail_directory(launch, err);
 	if (result < 0)
 		return result;
+	launch->child.is_monitor = true;
 	launch->listener_fd = message_listen(launch->container->directory_fd, CONTAINER_CONTROL_FILE, err);
 	return launch->listener_fd < 0 ? launch->listener_fd : 0;
 }

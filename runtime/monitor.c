@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "microvm/confine.h"
 #include "runtime/monitor_internal.h"
 
 #define BOOT_TIMEOUT_MS (180 * 1000)
@@ -189,13 +190,28 @@ static void log_ready(void)
 		(double)spent.tv_sec * 1e3 + (double)spent.tv_nsec / 1e6);
 }
 
+/* The guest's first instruction comes when every thread, this one the last, has given up what it does not need. */
+static int start_confined(struct monitor *monitor, struct error *err)
+{
+	int result;
+
+	log_ready();
+	monitor->begin_ms = monitor_now_ms();
+	result = vm_pause(monitor->vm, true, err);
+	if (result == 0)
+		result = vm_start(monitor->vm, err);
+	if (result == 0)
+		result = confine_drop_capabilities(err);
+	if (result == 0)
+		result = confine_system_calls(&monitor_filter, err);
+	return result < 0 ? result : vm_pause(monitor->vm, false, err);
+}
+
 int monitor_run(struct monitor *monitor, struct error *err)
 {
 	int result, status;
 
-	log_ready();
-	monitor->begin_ms = monitor_now_ms();
-	result = vm_start(monitor->vm, err);
+	result = start_confined(monitor, err);
 	if (result == 0)
 		result = live(monitor, err);
 	if (result == 0) {

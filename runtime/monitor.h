@@ -6,10 +6,14 @@
 #ifndef DUET_RUNTIME_MONITOR_H
 #define DUET_RUNTIME_MONITOR_H
 
+#include "microvm/confine.h"
 #include "microvm/vm.h"
 #include "runtime/launch.h"
 
 struct monitor;
+
+/* What the monitor's main thread may ask of the kernel from the guest's first instruction on. */
+extern const struct thread_filter monitor_filter;
 
 /* Descriptors of the workload's streams on the host. Without a terminal: standard input, output, error. With one: the
  * pty's slave in the first. */

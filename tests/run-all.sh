@@ -65,7 +65,7 @@ elif has_hardware_kvm; then
 	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 900 bats --tap "$tests/both.bats" "$tests/network.bats" "$tests"/vm/*.bats
 else
 	step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" \
-		"$tests/vm/guest.bats"
+		"$tests/vm/guest.bats" "$tests/vm/jail.bats"
 fi
 after=$(leftovers)
 if [ "$before" = "$after" ]; then

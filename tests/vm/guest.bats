@@ -67,26 +67,3 @@ teardown() {
 	[ "$status" -ne 0 ]
 	duet delete --force "$id"
 }
-
-# bats test_tags=smoke
-@test "a monitor of a container holds no descriptor of the host's file system but the bundle's" {
-	local id pid
-	id=$(new_id)
-	configure_command sleep 1000
-	duet_create "$id" </dev/null >/dev/null 2>&1
-	pid=$(duet state "$id" | jq .pid)
-	run ls "/proc/$pid/root"
-	[ "$output" = $'binds\nrootfs' ]
-	# What it executes cannot be changed through it.
-	run chmod u+w "/proc/$pid/exe"
-	[[ "$output" == *"Read-only file system"* || "$output" == *"Operation not permitted"* ]]
-	# What the monitor has open: no directory or file outside of its jail, but standard streams.
-	for fd in /proc/"$pid"/fd/*; do
-		target=$(readlink "$fd" || true)
-		case $target in
-		/dev/null | /dev/kvm | anon_inode:* | socket:* | pipe:* | / | /rootfs* | /binds* | /proc* | *' (deleted)' | '') ;;
-		*) fail "descriptor ${fd##*/} is $target" ;;
-		esac
-	done
-	duet delete --force "$id"
-}

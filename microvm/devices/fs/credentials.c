@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "microvm/confine.h"
+
 #define BIT(capability) (UINT64_C(1) << (capability))
 
 /* Not CAP_DAC_READ_SEARCH: CAP_DAC_OVERRIDE says as much for names, and without it file handles cannot be opened
@@ -78,7 +80,7 @@ int fs_credentials_enter(struct fs_credentials *credentials, bool capabilities, 
 	} else {
 		made.permitted = 0;
 	}
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	confine_drop_bounding_set();
 	result = set_capabilities(made.permitted, made.permitted);
 	if (result < 0)
 		return error_set(err, -result, "drop the capabilities that the file server does not need");

@@ -4,21 +4,17 @@
  *
  * The thread serves a request without holding the device's lock, since that may take as long as the disk does and vCPUs
  * take the lock to acknowledge interrupts; reset() waits until it is done. After a few requests of one queue the other
- * gets its turn.
- *
- * The system calls that the thread makes once it serves: close copy_file_range epoll_wait faccessat2 fallocate fchmodat
- * fchownat fcntl (F_DUPFD_CLOEXEC) fdatasync fstatfs fsync ftruncate futex getdents64 getxattr linkat listxattr lseek
- * mkdirat mknodat openat preadv pwritev2 read readlinkat removexattr renameat2 setfsgid setfsuid setxattr statx
- * symlinkat syncfs umask unlinkat utimensat write, capset for the calling thread, clock_gettime where the vDSO cannot,
- * what malloc needs (brk mmap mremap munmap), exit.
+ * gets its turn. What it may ask of the kernel: filter.c.
  */
 #include <linux/virtio_fs.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/alloc.h"
+#include "microvm/confine.h"
 #include "microvm/devices/fs/server.h"
 
 #define QUEUE_COUNT       2
@@ -117,13 +113,13 @@ static void *thread_main(void *argument)
 {
 	struct fs *fs = argument;
 
+	(void)prctl(PR_SET_NAME, "fs");
 	fs->start_result = fs_worker_create(&fs->worker, fs->server, &fs->start_error);
-	if (fs->start_result < 0) {
-		(void)sem_post(&fs->reported);
-		return NULL;
-	}
+	if (fs->start_result == 0)
+		fs->start_result = confine_system_calls(&fs_filter, &fs->start_error);
 	(void)sem_post(&fs->reported);
-	event_loop_run(&fs->loop);
+	if (fs->start_result == 0)
+		event_loop_run(&fs->loop);
 	fs_worker_destroy(fs->worker);
 	fs->worker = NULL;
 	return NULL;
@@ -138,13 +134,13 @@ int fs_start(struct fs *fs, struct error *err)
 		return 0;
 	/* Signals are for other threads; a file that would grow beyond RLIMIT_FSIZE is EFBIG for the guest and no
 	 * SIGXFSZ here. */
+	confine_prepare();
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	result = pthread_create(&fs->thread, NULL, thread_main, fs);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (result)
 		return error_set(err, result, "start the file server's thread");
-	(void)pthread_setname_np(fs->thread, "fs");
 	while (sem_wait(&fs->reported) < 0) {
 	}
 	if (fs->start_result < 0) {

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the monitor's main thread asks of the kernel: to wait, to speak to the guest's init and to whoever connects to
+ * the control socket, and to end. It opens nothing; descriptors come to it over the socket, and it hands them to the
+ * vsock device.
+ */
+#include <asm/ioctls.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+
+#include "microvm/vcpu.h"
+#include "runtime/monitor.h"
+
+static const struct sock_filter instructions[] = {
+	FILTER_BEGIN,
+	FILTER_ALLOW(poll),
+	/* poll(2) goes on by it after SIGSTOP and SIGCONT, or the freezer. */
+	FILTER_ALLOW(restart_syscall),
+	FILTER_ALLOW(read),
+	FILTER_ALLOW(recvfrom),
+	FILTER_ALLOW(sendto),
+	FILTER_ALLOW_COMMON,
+	/* Peers at the control socket, with descriptors. */
+	FILTER_ALLOW(accept4),
+	FILTER_ALLOW(recvmsg),
+	FILTER_ALLOW(sendmsg),
+	FILTER_ALLOW(close),
+	/* Streams for the vsock device. */
+	FILTER_ALLOW(eventfd2),
+	FILTER_ALLOW(fstat),
+	FILTER_ALLOW_ARGUMENT(fcntl, 1, F_GETFD),
+	FILTER_ALLOW_ARGUMENT(fcntl, 1, F_DUPFD_CLOEXEC),
+	FILTER_ALLOW_IOCTL(TIOCGWINSZ),
+	/* What the guest begins with. */
+	FILTER_ALLOW(getrandom),
+	/* Known to the state directory: it may outlive its parent. */
+	FILTER_ALLOW_BITS2(prctl, 0, ~0U, PR_SET_PDEATHSIG, 1, ~0U, 0),
+	/* Getting vCPUs out of KVM_RUN. */
+	FILTER_ALLOW_VCPU_KICK,
+	FILTER_ALLOW(exit_group),
+	FILTER_END,
+};
+
+const struct thread_filter monitor_filter = {
+	.thread = "main",
+	.instructions = instructions,
+	.count = FILTER_COUNT(instructions),
+};
