@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cgroups/internal.h"
+#include "cgroups/systemd.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -158,6 +158,13 @@ static int apply_rdma(const struct cgroup *group, const struct oci_resources *re
 }
 
 int cgroup_apply(struct cgroup *group, const struct oci_resources *resources, struct error *err)
+{
+	int result = cgroup_apply_files(group, resources, err);
+
+	return result == 0 && group->unit ? systemd_update(group, err) : result;
+}
+
+int cgroup_apply_files(struct cgroup *group, const struct oci_resources *resources, struct error *err)
 {
 	const char *limit = cgroup_first_limit(resources);
 	int result;

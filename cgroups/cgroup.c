@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cgroups/internal.h"
+#include "cgroups/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,14 +49,17 @@ void cgroup_close(struct cgroup **group)
 		return;
 	for (size_t i = 0; i < (*group)->count; i++)
 		entry_free(&(*group)->entries[i]);
+	free((*group)->unit);
 	free(*group);
 	*group = NULL;
 }
 
 static void abandon(struct cgroup **group)
 {
-	if (*group)
+	if (*group) {
+		cgroup_settle(*group);
 		cgroup_undo(*group);
+	}
 	cgroup_close(group);
 }
 
@@ -102,13 +105,13 @@ static int make_path(struct cgroup_entry *entry, int root)
 	return -ENOENT;
 }
 
-/* Frozen, a new process would never run; with processes in it, the group is somebody else's. */
-static int check_existing(const struct cgroup_entry *entry, struct error *err)
+/* Frozen, a new process would never run; with processes in it (but for one of ours), the group is somebody else's. */
+static int check_existing(const struct cgroup_entry *entry, pid_t ours, struct error *err)
 {
 	cleanup_strbuf struct strbuf processes = STRBUF_INIT, frozen = STRBUF_INIT;
 	int result = file_read(entry->fd, "cgroup.procs", PROCESS_LIST_BYTES_MAX, &processes);
 
-	if (result == 0 && processes.length > 0)
+	if (result == 0 && processes.length > 0 && !(ours > 0 && atoi(processes.data) == ours))
 		return error_set(err, -EBUSY, "the cgroup %s is in use: it has processes", entry->directory);
 	if (cgroup_read(entry, entry->unified ? "cgroup.freeze" : "freezer.state", &frozen) == 0 &&
 		(strncmp(frozen.data, "1", 1) == 0 || strncmp(frozen.data, "FR", 2) == 0))
@@ -116,7 +119,7 @@ static int check_existing(const struct cgroup_entry *entry, struct error *err)
 	return 0;
 }
 
-static int make_entry(struct cgroup_entry *entry, int root, struct error *err)
+static int make_entry(struct cgroup_entry *entry, int root, pid_t ours, struct error *err)
 {
 	int result = make_path(entry, root);
 
@@ -126,7 +129,7 @@ static int make_entry(struct cgroup_entry *entry, int root, struct error *err)
 	if (entry->fd < 0)
 		return error_set(err, errno, "opening the cgroup %s", entry->directory);
 	if (entry->made == 0) {
-		result = check_existing(entry, err);
+		result = check_existing(entry, ours, err);
 		if (result < 0)
 			return result;
 	}
@@ -182,7 +185,7 @@ static int make_in(struct cgroup *group, const struct cgroup_host *host, const s
 		return -EINVAL;
 	entry = add_entry(group, hierarchy->name, hierarchy->mount_point, path);
 	entry->controllers = hierarchy->unified ? 0 : hierarchy->controllers;
-	result = make_entry(entry, hierarchy->root_fd, err);
+	result = make_entry(entry, hierarchy->root_fd, group->placeholder, err);
 	if (result == 0 && entry->unified)
 		result = cgroup_v2_enable(entry, wanted_controllers(host, request->resources),
 			request->resources && cgroup_first_limit(request->resources), err);
@@ -265,6 +268,38 @@ static int disabled(const struct cgroup_request *request, struct cgroup **group,
 	return 0;
 }
 
+/* systemd makes the scope in the hierarchies that it knows; the others get a group of the same path. */
+static int create_scope(
+	const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err)
+{
+	cleanup(abandon) struct cgroup *made = xcalloc(1, sizeof(*made));
+	cleanup_systemd_bus struct systemd_bus *bus = NULL;
+	struct cgroup_request placed = *request;
+	cleanup_free char *path = NULL;
+	int result = systemd_bus_open(&bus, cgroup_caller_is_rootless(), err);
+
+	made->manager = CGROUP_MANAGER_SYSTEMD;
+	if (result == 0)
+		result = systemd_make(bus, made, request, &path, err);
+	placed.path = path;
+	if (result == 0)
+		result = make_all(made, host, &placed, err);
+	if (result == 0)
+		result = systemd_hold(made, err);
+	if (result == 0)
+		result = check_rootless_join(made, host, err);
+	if (result == 0 && request->resources)
+		result = cgroup_apply_files(made, request->resources, err);
+	if (result == 0)
+		result = cgroup_devices_apply(made, request->resources, err);
+	if (result == 0)
+		result = systemd_tell(bus, made, err);
+	if (result < 0)
+		return result;
+	*group = take_pointer(&made);
+	return 0;
+}
+
 int cgroup_create(
 	const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err)
 {
@@ -274,9 +309,7 @@ int cgroup_create(
 	if (request->manager == CGROUP_MANAGER_DISABLED)
 		return disabled(request, group, "cgroups are disabled (--cgroup-manager=disabled)", err);
 	if (request->manager == CGROUP_MANAGER_SYSTEMD)
-		return error_set(err, -EOPNOTSUPP,
-			"--systemd-cgroup needs systemd to make the cgroup, which duet does not ask yet: use the "
-			"cgroupfs manager");
+		return create_scope(host, request, group, err);
 	if (host->count == 0)
 		return disabled(request, group, "this host has no cgroups", err);
 	made = xcalloc(1, sizeof(*made));
@@ -317,11 +350,40 @@ static unsigned int count_missing(const struct cgroup_entry *entry, int root)
 	return missing;
 }
 
-int cgroup_plan(const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **planned,
+/* What systemd does not know of are groups in v1 hierarchies that it leaves alone. An ordinary user cannot make any
+ * there. */
+static int plan_scope(const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **planned,
 	struct error *err)
 {
 	cleanup_cgroup struct cgroup *plan = xcalloc(1, sizeof(*plan));
+	cleanup_free char *path = NULL;
+	int result = systemd_plan(plan, request, &path, err);
 
+	if (result < 0)
+		return result;
+	plan->manager = CGROUP_MANAGER_SYSTEMD;
+	plan->planned = true;
+	for (size_t i = 0; i < host->count && !plan->user_unit; i++) {
+		const struct cgroup_hierarchy *hierarchy = &host->hierarchies[i];
+		struct cgroup_entry *entry;
+
+		if (hierarchy->unified)
+			continue;
+		entry = add_entry(plan, hierarchy->name, hierarchy->mount_point, path);
+		entry->made = count_missing(entry, hierarchy->root_fd) > 0;
+	}
+	*planned = take_pointer(&plan);
+	return 0;
+}
+
+int cgroup_plan(const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **planned,
+	struct error *err)
+{
+	cleanup_cgroup struct cgroup *plan = NULL;
+
+	if (request->manager == CGROUP_MANAGER_SYSTEMD)
+		return plan_scope(host, request, planned, err);
+	plan = xcalloc(1, sizeof(*plan));
 	plan->manager = request->manager;
 	plan->planned = true;
 	for (size_t i = 0; i < host->count && request->manager == CGROUP_MANAGER_CGROUPFS; i++) {
@@ -338,13 +400,17 @@ int cgroup_plan(const struct cgroup_host *host, const struct cgroup_request *req
 	return 0;
 }
 
-/* One line for the manager, one for each hierarchy: "MADE \t NAME \t CONTROLLERS \t MOUNT POINT \t PATH". */
+/* One line for the manager (with "\t system|user \t SCOPE" for systemd's), one for each hierarchy: "MADE \t NAME \t
+ * CONTROLLERS \t MOUNT POINT \t PATH". */
 char *cgroup_save(const struct cgroup *group)
 {
 	struct strbuf text = STRBUF_INIT;
 
 	if (group->manager == CGROUP_MANAGER_DISABLED)
 		strbuf_string(&text, "disabled\n");
+	else if (group->unit)
+		strbuf_printf(&text, "%s\t%s\t%s\n", group->planned ? "planned" : "systemd",
+			group->user_unit ? "user" : "system", group->unit);
 	else
 		strbuf_string(&text, group->planned ? "planned\n" : "cgroupfs\n");
 	for (size_t i = 0; i < group->count; i++) {
@@ -382,16 +448,31 @@ static int load_entry(struct cgroup *group, char *line, struct error *err)
 	return 0;
 }
 
+static int load_manager(struct cgroup *group, char *line, struct error *err)
+{
+	char *word = strsep(&line, "\t"), *whose = strsep(&line, "\t"), *unit = strsep(&line, "\t");
+
+	group->planned = strcmp(word, "planned") == 0;
+	if (unit && !line && *unit && (group->planned || strcmp(word, "systemd") == 0)) {
+		group->manager = CGROUP_MANAGER_SYSTEMD;
+		group->user_unit = strcmp(whose, "user") == 0;
+		group->unit = xstrdup(unit);
+		return 0;
+	}
+	group->manager = strcmp(word, "disabled") == 0 ? CGROUP_MANAGER_DISABLED : CGROUP_MANAGER_CGROUPFS;
+	if (whose || (group->manager == CGROUP_MANAGER_CGROUPFS && !group->planned && strcmp(word, "cgroupfs") != 0))
+		return error_set(err, -EINVAL, "the saved cgroup has an unknown manager");
+	return 0;
+}
+
 int cgroup_load(const char *text, struct cgroup **group, struct error *err)
 {
 	cleanup_cgroup struct cgroup *loaded = xcalloc(1, sizeof(*loaded));
 	cleanup_free char *copy = xstrdup(text);
 	char *rest = copy, *manager = strsep(&rest, "\n");
 
-	loaded->manager = strcmp(manager, "disabled") == 0 ? CGROUP_MANAGER_DISABLED : CGROUP_MANAGER_CGROUPFS;
-	loaded->planned = strcmp(manager, "planned") == 0;
-	if (loaded->manager == CGROUP_MANAGER_CGROUPFS && !loaded->planned && strcmp(manager, "cgroupfs") != 0)
-		return error_set(err, -EINVAL, "the saved cgroup has an unknown manager");
+	if (load_manager(loaded, manager, err) < 0)
+		return -EINVAL;
 	for (char *line; (line = strsep(&rest, "\n")) && *line;) {
 		int result = load_entry(loaded, line, err);
 

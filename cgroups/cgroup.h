@@ -11,7 +11,9 @@
  *
  * Paths (linux.cgroupsPath): an absolute one counts from the root of the mounted hierarchy; a relative one from the
  * caller's own group on v1 and from its parent on v2, where a group with processes cannot have limited children.
- * Without one the relative path is "duet-ID". ".." is refused.
+ * Without one the relative path is "duet-ID". ".." is refused. With the systemd manager it is "SLICE:PREFIX:NAME": the
+ * scope PREFIX-NAME.scope in SLICE, by default system.slice (user.slice of an ordinary user's own manager), "duet" and
+ * the id. systemd is told of the limits, and of what annotations "org.systemd.property.NAME" say.
  *
  * No limit is silently weaker than asked: what cannot be set, because the controller is missing or the kernel refuses,
  * is an error that names the field of config.json. 0 and -1 mean what they mean to runc: 0 leaves a value alone (but
@@ -39,7 +41,7 @@
 
 enum cgroup_manager {
 	CGROUP_MANAGER_CGROUPFS,
-	CGROUP_MANAGER_SYSTEMD,  /* refused for now */
+	CGROUP_MANAGER_SYSTEMD,  /* a transient scope that systemd makes; see linux.cgroupsPath below */
 	CGROUP_MANAGER_DISABLED, /* the container stays in the caller's groups */
 };
 
@@ -97,7 +99,10 @@ struct cgroup_entry {         /* the group in one hierarchy */
 
 struct cgroup {
 	enum cgroup_manager manager;
-	bool planned; /* from cgroup_plan(): where it will be; nobody can be in it yet */
+	bool planned;      /* from cgroup_plan(): where it will be; nobody can be in it yet */
+	char *unit;        /* the systemd manager's scope; NULL: none */
+	bool user_unit;    /* it is of the caller's own systemd, not of the system's */
+	pid_t placeholder; /* a process that keeps the scope until cgroup_settle(); 0: none */
 	struct cgroup_entry entries[CGROUP_HIERARCHIES_MAX];
 	size_t count; /* 0 with CGROUP_MANAGER_DISABLED */
 };
@@ -115,6 +120,8 @@ struct cgroup_request {
 	const char *path; /* linux.cgroupsPath; NULL: none */
 	const char *id;
 	const struct oci_resources *resources; /* NULL: none */
+	const struct key_value *annotations;
+	size_t annotation_count;
 	bool delegate; /* v2: give the group to owner, so that the container's root can make groups in it (user
 			  namespace) */
 	uid_t owner_uid;
@@ -130,6 +137,9 @@ struct cgroup_request {
  */
 int cgroup_create(
 	const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err);
+
+/* The container's process has entered the group: what kept it alive until then (systemd manager) ends. */
+void cgroup_settle(struct cgroup *group);
 
 /*
  * Where cgroup_create() would make the group for this request, to be saved before it is called: a command that is

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cgroups/internal.h"
+#include "cgroups/systemd.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
-enum { WALK_DEPTH_MAX = 64, FIRST_WAIT_US = 200, LONGEST_WAIT_US = 20000 };
+enum { WALK_DEPTH_MAX = 64, FIRST_WAIT_US = 200, LONGEST_WAIT_US = 20000, UNDO_TIMEOUT_MS = 5000 };
 
 static int walk(int directory, int depth, int (*visit)(int directory, void *context), void *context)
 {
@@ -130,6 +130,8 @@ int cgroup_delete(const struct cgroup *group, int timeout_ms, struct error *err)
 		cgroup_undo(group);
 		return 0;
 	}
+	if (group->unit)
+		failed = systemd_unmake(group, timeout_ms, err);
 	/* On a failure the others are removed all the same: less is left to look for. */
 	for (size_t i = 0; i < group->count; i++) {
 		int result = remove_entry(&group->entries[i], deadline_us);
@@ -143,6 +145,8 @@ int cgroup_delete(const struct cgroup *group, int timeout_ms, struct error *err)
 
 void cgroup_undo(const struct cgroup *group)
 {
+	if (group->unit)
+		(void)systemd_unmake(group, UNDO_TIMEOUT_MS, NULL);
 	for (size_t i = 0; i < group->count; i++) {
 		if (group->entries[i].made > 0 && (rmdir(group->entries[i].directory) == 0 || errno == ENOENT))
 			remove_parents(&group->entries[i]);

@@ -266,16 +266,16 @@ static bool plain_v2(struct cgroup_host *host, const char *self)
 	return false;
 }
 
-int cgroup_host_open(struct cgroup_host **host, struct error *err)
+static int open_host(const char *cgroup_file, struct cgroup_host **host, struct error *err)
 {
 	cleanup_cgroup_host struct cgroup_host *found = xcalloc(1, sizeof(*found));
 	cleanup_strbuf struct strbuf self = STRBUF_INIT, mountinfo = STRBUF_INIT;
-	int result = file_read(AT_FDCWD, "/proc/self/cgroup", CGROUP_FILE_BYTES_MAX, &self);
+	int result = file_read(AT_FDCWD, cgroup_file, CGROUP_FILE_BYTES_MAX, &self);
 
 	if (result == -ENOENT) /* a kernel without cgroups */
 		strbuf_append(&self, "", 0);
 	else if (result < 0)
-		return error_set(err, -result, "reading /proc/self/cgroup");
+		return error_set(err, -result, "reading %s", cgroup_file);
 	if (!plain_v2(found, self.data)) {
 		result = file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_BYTES_MAX, &mountinfo);
 		if (result < 0)
@@ -285,6 +285,18 @@ int cgroup_host_open(struct cgroup_host **host, struct error *err)
 	}
 	*host = take_pointer(&found);
 	return 0;
+}
+
+int cgroup_host_open(struct cgroup_host **host, struct error *err)
+{
+	return open_host("/proc/self/cgroup", host, err);
+}
+
+int cgroup_host_open_of(pid_t pid, struct cgroup_host **host, struct error *err)
+{
+	cleanup_free char *file = xprintf("/proc/%d/cgroup", (int)pid);
+
+	return open_host(file, host, err);
 }
 
 enum cgroup_layout cgroup_host_layout(const struct cgroup_host *host)

@@ -37,6 +37,8 @@ struct cgroup_host {
 	size_t count;
 };
 
+/* The same host as another process sees itself in it. */
+int cgroup_host_open_of(pid_t pid, struct cgroup_host **host, struct error *err);
 /* From the texts of /proc/self/mountinfo and /proc/self/cgroup; nothing is looked at on disk, root_fd stays -EBADF. */
 void cgroup_host_parse(struct cgroup_host *host, const char *mountinfo, const char *self);
 /* The controllers of a list like "cpu,cpuacct" (v1) or "cpu io memory" (v2); unknown names are passed over. */
@@ -85,6 +87,8 @@ bool cgroup_caller_is_rootless(void);
 /* The entry for a controller, or NULL with *err saying that `field` needs it. */
 const struct cgroup_entry *cgroup_need(
 	const struct cgroup *group, enum cgroup_controller controller, const char *field, struct error *err);
+/* cgroup_apply() but for telling systemd. */
+int cgroup_apply_files(struct cgroup *group, const struct oci_resources *resources, struct error *err);
 /* The name of the first limit that resources hold, device rules apart; NULL: none. */
 const char *cgroup_first_limit(const struct oci_resources *resources);
 /* The v2 controllers that these limits need. */

@@ -177,11 +177,11 @@ int cgroup_kill_all(const struct cgroup *group, int signal_number, struct error 
 	size_t sent;
 	int result;
 
+	if (group->planned)
+		return 0;
 	if (!entry)
 		return error_set(
 			err, -EOPNOTSUPP, "the container has no cgroup of its own: its processes cannot be listed");
-	if (group->planned)
-		return 0;
 	if (signal_number != SIGKILL)
 		return signal_listed(entry, signal_number, &sent, err);
 	/* Since 5.14; the kernel holds off forks meanwhile. */

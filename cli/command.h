@@ -16,7 +16,7 @@
 /* Options before the verb. */
 struct global_options {
 	char *root; /* allocated */
-	bool systemd_cgroup, cgroups_disabled;
+	enum cgroup_manager cgroup_manager;
 	enum cgroup_rootless rootless;
 };
 

@@ -33,10 +33,18 @@ const struct command_option global_option_table[] = {
 
 static int global_manager(struct global_options *global, const char *name, struct error *err)
 {
-	global->systemd_cgroup = strcmp(name, "systemd") == 0;
-	global->cgroups_disabled = strcmp(name, "disabled") == 0;
-	if (global->systemd_cgroup || global->cgroups_disabled || strcmp(name, "cgroupfs") == 0)
-		return 0;
+	static const char *const names[] = {
+		[CGROUP_MANAGER_CGROUPFS] = "cgroupfs",
+		[CGROUP_MANAGER_SYSTEMD] = "systemd",
+		[CGROUP_MANAGER_DISABLED] = "disabled",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i]) == 0) {
+			global->cgroup_manager = (enum cgroup_manager)i;
+			return 0;
+		}
+	}
 	return error_set(err, -EINVAL, "--cgroup-manager %s: cgroupfs, systemd and disabled are there", name);
 }
 

@@ -76,7 +76,7 @@ int launch_options_parse(const struct command *command, const struct global_opti
 	launch->options = (struct launch_options){ .root = global->root,
 		.bundle = ".",
 		.signal_fd = -1,
-		.cgroups_disabled = global->cgroups_disabled,
+		.cgroup_manager = global->cgroup_manager,
 		.rootless = global->rootless };
 	while ((option = command_next_option(command, argc, argv, err)) != -1) {
 		if (option < 0)

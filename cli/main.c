@@ -20,9 +20,6 @@ static int run_command(struct global_options *global, int argc, char **argv, str
 	command = command_find(argv[verb]);
 	if (!command)
 		return error_set(err, -EINVAL, "unknown command \"%s\" (see `duet help`)", argv[verb]);
-	if (global->systemd_cgroup && (strcmp(command->name, "create") == 0 || strcmp(command->name, "run") == 0))
-		return error_set(err, -ENOTSUP,
-			"the systemd cgroup manager is not supported by this version: use --cgroup-manager=cgroupfs");
 	if (command->enters_container && sealed_program_enter(argv, err) < 0)
 		return -err->code;
 	optind = 0;

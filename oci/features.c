@@ -18,6 +18,8 @@ static const struct {
 } built = {
 	.cgroup_v1 = true,
 	.cgroup_v2 = true,
+	.cgroup_systemd = true,
+	.cgroup_systemd_user = true,
 	.cgroup_rdma = true,
 	.seccomp = true,
 	.apparmor = true,

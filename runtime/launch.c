@@ -136,11 +136,13 @@ static int launch_make_cgroup(struct launch *launch, struct error *err)
 {
 	const struct namespaces_plan *namespaces = &launch->plan.namespaces;
 	struct cgroup_request request = {
-		.manager = launch->options->cgroups_disabled ? CGROUP_MANAGER_DISABLED : CGROUP_MANAGER_CGROUPFS,
+		.manager = launch->options->cgroup_manager,
 		.rootless = launch->options->rootless,
 		.path = launch->spec->cgroups_path,
 		.id = launch->options->id,
 		.resources = launch->spec->resources,
+		.annotations = launch->spec->annotations,
+		.annotation_count = launch->spec->annotation_count,
 		.delegate = namespaces->unshare & CLONE_NEWUSER,
 		.owner_uid = namespaces->uid_mapping_count ? namespaces->uid_mappings[0].host_id : 0,
 		.owner_gid = namespaces->gid_mapping_count ? namespaces->gid_mappings[0].host_id : 0,
@@ -380,6 +382,8 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 		result = launch_child_up(launch, err);
 	if (result < 0 && launch->child.killed_at_birth && launch->join.clone_into_fd >= 0)
 		result = launch_again(launch, err);
+	if (result == 0)
+		cgroup_settle(launch->cgroup);
 	if (result == 0 && launch->options->pidfd_socket)
 		result =
 			descriptor_send(launch->options->pidfd_socket, launch->child.pidfd, DESCRIPTOR_PIDFD_INIT, err);
@@ -477,6 +481,8 @@ void launch_abort(struct launch *launch)
 	child_kill(&launch->child);
 	if (launch->isolation && launch->isolation->forget)
 		launch->isolation->forget(launch->spec);
+	if (launch->cgroup)
+		cgroup_settle(launch->cgroup);
 	if (launch->cgroup && cgroup_delete(launch->cgroup, CGROUP_DELETE_TIMEOUT_MS, &err) < 0)
 		log_warning("%s", err.message);
 	if (launch->pid_file_written)

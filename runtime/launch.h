@@ -64,7 +64,7 @@ struct launch_options {
 	bool no_pivot, no_new_keyring;
 	bool init;       /* a small first process above the container's own (process_plan.h) */
 	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
-	bool cgroups_disabled;
+	enum cgroup_manager cgroup_manager;
 	enum cgroup_rootless rootless;
 	uint32_t preserve_fds;
 	int signal_fd; /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */

@@ -3,7 +3,7 @@
 # Installs every Debian package that building, testing and measuring need and that is not there yet.
 set -euo pipefail
 
-build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev)
+build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev libsystemd-dev)
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
 test=(bats libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 dpkg-dev util-linux procps)
 bench=(crun runc bubblewrap)

@@ -67,6 +67,14 @@ refused() {
 	refused 'config.json: linux.namespaces[2].type: unknown namespace "foo"' duet_run
 }
 
+@test "the systemd cgroup manager without systemd" {
+	[ ! -d /run/systemd/system ] || skip "systemd runs here"
+	refused "needs systemd as the first process" duet --systemd-cgroup run -b "$BUNDLE" "$(new_id)"
+	refused "needs systemd as the first process" duet --cgroup-manager=systemd create -b "$BUNDLE" "$(new_id)"
+	refused "--cgroup-manager lxc" duet --cgroup-manager=lxc create -b "$BUNDLE" "$(new_id)"
+	assert_nothing_left
+}
+
 @test "an unknown isolation" {
 	refused 'unknown isolation "jail"' duet_run --isolation=jail
 }

@@ -79,6 +79,9 @@ if [ "$TESTBED" = yes ]; then
 	step "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=450 "$tests/testbed/smoke.bats" "$tests"/*.bats \
 		"$tests/unit/machine.bats"
 	step "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=200 --filter='limit|cgroup|namespace' "$tests/container.bats"
+	for layout in v2 v1; do
+		step "testbed, cgroup $layout, systemd" "$tests/testbed/run" --cgroup=$layout --init=systemd --timeout=200 "$tests/systemd.bats"
+	done
 	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=600 --test-timeout=200 --env=DUET_ISOLATION=microvm \
 		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/network.bats" "$tests"/vm/*.bats
 fi

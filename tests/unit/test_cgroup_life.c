@@ -246,8 +246,6 @@ static void refused_requests_leave_nothing_behind(void **state)
 	expect_create_fails(fixture->host, &request, EINVAL, "linux.cgroupsPath");
 	request.path = fixture->path;
 	expect_create_fails(fixture->host, &request, EINVAL, "linux.resources.cpu.shares");
-	request.manager = CGROUP_MANAGER_SYSTEMD;
-	expect_create_fails(fixture->host, &request, EOPNOTSUPP, "--systemd-cgroup");
 }
 
 static void disabled_cgroups_take_no_limits(void **state)
