@@ -99,7 +99,10 @@ test: ## everything that must pass; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory all guest test-programs
 	@tests/run-all.sh $(BUILD)
 
-.PHONY: test-clients
+.PHONY: test-clients test-missing-calls
+test-missing-calls: all test-programs ## the suite of containers as if the kernel lacked each newer system call
+	@tests/missing-calls.sh $(BUILD)
+
 test-clients: ## podman, containerd and docker drive the program (installs them, from Debian)
 	@scripts/install-deps.sh clients
 	@$(MAKE) --no-print-directory all guest

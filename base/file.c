@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/descriptors.h"
 #include "base/sys.h"
 
 enum { READ_CHUNK_BYTES = 4096, REMOVE_DEPTH_MAX = 64, REMOVE_ROUNDS_MAX = 10000 };
@@ -283,8 +284,8 @@ void close_all_but(int *keep, size_t count)
 		if (keep[i] < (int)next)
 			continue;
 		if ((unsigned int)keep[i] > next)
-			(void)close_range(next, (unsigned int)keep[i] - 1, 0);
+			(void)descriptors_close(next, (unsigned int)keep[i] - 1);
 		next = (unsigned int)keep[i] + 1;
 	}
-	(void)close_range(next, ~0U, 0);
+	(void)descriptors_close(next, ~0U);
 }

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/sys.h"
 
 /* "PID PATH": execve(2) keeps the pid, so a marker that was inherited from another process does not count. */
@@ -119,6 +120,8 @@ static int execute(int program, char *const *argv)
 	if (setenv(MARKER_VARIABLE, marker, 1) < 0)
 		return -errno;
 	(void)execveat(program, "", argv, environ, AT_EMPTY_PATH);
+	if (errno == ENOSYS)
+		(void)execve(fd_path(program).text, argv, environ);
 	return -errno;
 }
 

@@ -39,10 +39,12 @@ int rootfs_find_null(struct rootfs *rootfs, struct error *err)
 	if (!is_null(hosts))
 		return error_set(err, -ENODEV, "mask paths: \"/dev/null\" is not the null device");
 	fd = open_tree(hosts, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	if (fd < 0 && errno != ENOSYS)
-		return error_set(err, errno, "mask paths: clone the mount of \"/dev/null\"");
-	rootfs->null_is_tree = fd >= 0;
-	rootfs->null = fd < 0 ? take_fd(&hosts) : take_fd(&fd);
+	if (fd < 0)
+		return error_set(err, errno,
+			"mask paths: there is no null device in the container, and the host's cannot be taken along "
+			"(open_tree)");
+	rootfs->null_is_tree = true;
+	rootfs->null = take_fd(&fd);
 	return 0;
 }
 

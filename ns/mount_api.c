@@ -313,7 +313,7 @@ int mount_request(
 	int result;
 
 	api->detail[0] = '\0';
-	if (api->old_only || is_for_old_mount(request))
+	if ((api->old_only && request->tree_fd <= 0) || is_for_old_mount(request))
 		return old_request(api, request, target, mounted);
 	tree = make_detached(api, request);
 	if (tree == -ENOSYS) {
@@ -325,8 +325,13 @@ int mount_request(
 	result = change_request(tree, request);
 	if (result < 0 && result != -ENOSYS)
 		return result;
-	if (move_mount(tree, "", target->fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return -errno;
+	if (move_mount(tree, "", target->fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+		/* A tree that the caller made can be put nowhere else. */
+		if (errno != ENOSYS || request->tree_fd > 0)
+			return -errno;
+		api->old_only = true;
+		return old_request(api, request, target, mounted);
+	}
 	/* Linux 5.2 to 5.11 have the other calls without mount_setattr(2), and a remount works on what is attached
 	 * only. */
 	if (result == -ENOSYS) {

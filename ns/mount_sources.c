@@ -50,24 +50,39 @@ static int map_tree(const struct mount_plan *mount, int tree, int user_namespace
 		mount->destination, errno == EINVAL ? " (does its file system support idmapped mounts?)" : "");
 }
 
-static int open_tree_of(struct mount_plan *mount, int user_namespace, struct error *err)
+/* Linux 5.12 has all the calls for it; before, and without the privilege for them: -ENOSYS or -EPERM. */
+static int open_detached(const struct mount_plan *mount)
 {
 	/* As the child's own mounts are: what happens in the container stays there. */
 	struct mount_attr slave = { .propagation = MS_SLAVE };
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
 	cleanup_fd int tree = -EBADF;
-	int result = 0;
 
+	/* What cannot be moved into its place is no use: asked with descriptors that there are not. */
+	if (move_mount(-EBADF, "", -EBADF, "", MOVE_MOUNT_F_EMPTY_PATH) < 0 && errno == ENOSYS)
+		return -ENOSYS;
 	flags |= mount->flags & MS_REC ? AT_RECURSIVE : 0U;
 	flags |= mount->source_nofollow ? AT_SYMLINK_NOFOLLOW : 0U;
 	tree = open_tree(AT_FDCWD, mount->source, flags);
-	/* Without these calls, or without the privilege for them, the child opens the source by itself, if it can. */
-	if (tree < 0 && (errno == ENOSYS || errno == EPERM) && user_namespace < 0)
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave, sizeof(slave)) < 0)
+		return -errno;
+	return take_fd(&tree);
+}
+
+static int open_tree_of(struct mount_plan *mount, int user_namespace, struct error *err)
+{
+	cleanup_fd int tree = open_detached(mount);
+	int result = 0;
+
+	/* The child opens the source by itself, if it can. */
+	if ((tree == -ENOSYS || tree == -EPERM) && user_namespace < 0)
 		return 0;
+	if (tree == -ENOSYS)
+		return error_set(err, -ENOSYS,
+			"map the ids of \"%s\", to be mounted at \"%s\": this kernel has no idmapped mounts",
+			mount->source, mount->destination);
 	if (tree < 0)
-		return error_set(err, errno, "open \"%s\", to be mounted at \"%s\"", mount->source, mount->destination);
-	if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave, sizeof(slave)) < 0)
-		return error_set(err, errno, "keep mounts in the container from spreading to \"%s\"", mount->source);
+		return error_set(err, -tree, "open \"%s\", to be mounted at \"%s\"", mount->source, mount->destination);
 	if (user_namespace >= 0)
 		result = map_tree(mount, tree, user_namespace, err);
 	if (result == 0)

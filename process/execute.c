@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "process/exec_error.h"
 #include "process/process_internal.h"
 
@@ -45,17 +45,17 @@ int process_listen(struct process_plan *plan, int *listener_fd, struct error *er
 static int close_descriptors(const struct process_plan *plan, struct error *err)
 {
 	unsigned int first = 3 + plan->preserve_fds, kept = (unsigned int)plan->error_fd;
-	int result;
+	int result = 0;
 
 	if (plan->error_fd <= 0)
-		result = close_range(first, ~0U, CLOSE_RANGE_CLOEXEC);
+		result = descriptors_close_on_exec(first);
 	else if (kept < first)
 		return error_set(err, -EINVAL, "the descriptor for errors, %u, is among those to be preserved", kept);
-	else if (kept > first && close_range(first, kept - 1, 0) < 0)
-		result = -1;
-	else
-		result = close_range(kept + 1, ~0U, 0);
-	return result < 0 ? error_set(err, errno, "close the descriptors of this process") : 0;
+	else if (kept > first)
+		result = descriptors_close(first, kept - 1);
+	if (result == 0 && plan->error_fd > 0)
+		result = descriptors_close(kept + 1, ~0U);
+	return result < 0 ? error_set(err, -result, "close the descriptors of this process") : 0;
 }
 
 /* What is ignored stays ignored through execve, and so does the mask. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <limits.h>
-#include <linux/close_range.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "process/process_internal.h"
 
 /* -EACCES leaves *err alone: the final user may get there. */
@@ -72,8 +72,9 @@ int process_prepare(struct process_plan *plan, char **executable, struct error *
 	int entered, result;
 
 	/* From here on a descriptor that is forgotten is one that ends with execve. */
-	if (close_range(3 + plan->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		return error_set(err, errno, "mark the descriptors of this process close-on-exec");
+	result = descriptors_close_on_exec(3 + plan->preserve_fds);
+	if (result < 0)
+		return error_set(err, -result, "mark the descriptors of this process close-on-exec");
 	result = process_resolve_user(plan, err);
 	if (result < 0)
 		return result;

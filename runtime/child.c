@@ -28,6 +28,8 @@ pid_t child_clone(struct child *child, uint64_t flags, int cgroup_fd, struct err
 		arguments.cgroup = (uint64_t)cgroup_fd;
 	}
 	pid = sys_clone3(&arguments);
+	/* E2BIG: a kernel whose clone3 does not know of the cgroup yet. */
+	child->must_join_by_itself = pid < 0 && cgroup_fd >= 0 && (errno == ENOSYS || errno == E2BIG);
 	if (pid < 0 && errno == EAGAIN)
 		result = error_set(err, -EAGAIN,
 			"clone the container's process: a limit on the number of processes was reached (pids of the "
@@ -99,7 +101,7 @@ static int child_explain_death(struct child *child, struct error *err)
 			"the container's process was killed by the out-of-memory killer while it was being set up: %s",
 			limit);
 	}
-	child->killed_at_birth = WTERMSIG(status) == SIGKILL && !child->heard;
+	child->must_join_by_itself = WTERMSIG(status) == SIGKILL && !child->heard;
 	return error_set(err, -EIO, "the container's process was killed by signal %d (%s) while it was being set up",
 		WTERMSIG(status), strsignal(WTERMSIG(status)));
 }

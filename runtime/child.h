@@ -14,13 +14,13 @@
 #include "cgroups/cgroup.h"
 
 struct child {
-	pid_t pid;            /* 0: none, or it has been waited for */
-	int pidfd;            /* -EBADF: none */
-	int socket;           /* this side's end of the pair; in the child the other one */
-	int signal_fd;        /* a signalfd(2): what ends a command ends the conversation too; negative: none */
-	bool is_monitor;      /* of a micro-VM, under a system call filter of duet's own */
-	bool heard;           /* it has said something */
-	bool killed_at_birth; /* it was killed before that */
+	pid_t pid;                /* 0: none, or it has been waited for */
+	int pidfd;                /* -EBADF: none */
+	int socket;               /* this side's end of the pair; in the child the other one */
+	int signal_fd;            /* a signalfd(2): what ends a command ends the conversation too; negative: none */
+	bool is_monitor;          /* of a micro-VM, under a system call filter of duet's own */
+	bool heard;               /* it has said something */
+	bool must_join_by_itself; /* it could not be born in its cgroup: killed at once, or the kernel cannot */
 	/* That it is born into, to explain its death by what happened there meanwhile; NULL: unknown. */
 	const struct cgroup *cgroup;
 	uint64_t out_of_memory_kills; /* of that group, before */

@@ -45,6 +45,19 @@ char *container_default_root(void)
 	return xstrdup("/run/duet");
 }
 
+/* Without these nothing could be said of a container's process, or done to it, that is surely about that process. */
+static int check_kernel(struct error *err)
+{
+	cleanup_fd int fd = pidfd_open(getpid(), 0);
+
+	if (fd >= 0 && pidfd_send_signal(fd, 0, NULL, 0) == 0)
+		return 0;
+	return error_set(err, errno,
+		"pidfd_open(2) and pidfd_send_signal(2) are needed (Linux 5.10, and no seccomp filter around duet that "
+		"forbids "
+		"them)");
+}
+
 static struct container *container_new(const char *root, const char *id)
 {
 	struct container *container = xcalloc(1, sizeof(*container));
@@ -85,6 +98,8 @@ int container_make(const char *root, const char *id, struct container **ret, str
 	cleanup_container struct container *container = NULL;
 	int result = container_id_check(id, err);
 
+	if (result == 0)
+		result = check_kernel(err);
 	if (result < 0)
 		return result;
 	container = container_new(root, id);
@@ -111,6 +126,8 @@ static int container_find(const char *root, const char *id, struct container **r
 	cleanup_container struct container *container = NULL;
 	int result = container_id_check(id, err);
 
+	if (result == 0)
+		result = check_kernel(err);
 	if (result < 0)
 		return result;
 	container = container_new(root, id);

@@ -274,7 +274,7 @@ static int exec_make(struct exec *exec, struct error *err)
 		result = process_set_cpu_affinity(exec->process.cpu_affinity_initial, err);
 	if (result == 0)
 		result = exec_child_up(exec, err);
-	if (result < 0 && exec->child.killed_at_birth && exec->join.clone_into_fd >= 0)
+	if (result < 0 && exec->child.must_join_by_itself && exec->join.clone_into_fd >= 0)
 		result = exec_again(exec, err);
 	if (result == 0 && options->pidfd_socket)
 		result = descriptor_send(options->pidfd_socket, exec->child.pidfd, DESCRIPTOR_PIDFD_EXEC, err);

@@ -8,6 +8,7 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
+#include "base/descriptors.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/strbuf.h"
@@ -38,7 +39,7 @@ static void hook_execute(const struct oci_hook *hook, int input)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Nothing that the runtime or its caller has open is a hook's business, least of all one inside the container.
 	 */
-	if (dup2(input, STDIN_FILENO) < 0 || close_range(STDERR_FILENO + 1, ~0U, 0) < 0)
+	if (dup2(input, STDIN_FILENO) < 0 || descriptors_close(STDERR_FILENO + 1, ~0U) < 0)
 		_exit(126);
 	(void)execve(hook->path, hook->args && hook->args[0] ? hook->args : path_alone, hook->env ? hook->env : empty);
 	dprintf(STDERR_FILENO, "duet: execute hook %s: %s\n", hook->path, strerror(errno));

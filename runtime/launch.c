@@ -380,7 +380,7 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 		result = launch_make_cgroup(launch, err);
 	if (result == 0)
 		result = launch_child_up(launch, err);
-	if (result < 0 && launch->child.killed_at_birth && launch->join.clone_into_fd >= 0)
+	if (result < 0 && launch->child.must_join_by_itself && launch->join.clone_into_fd >= 0)
 		result = launch_again(launch, err);
 	if (result == 0)
 		cgroup_settle(launch->cgroup);

@@ -50,7 +50,8 @@ victim_begin() {
 }
 
 victim() {
-	timeout 60 "$SCRATCH/victim" --root "$ROOT" "$@"
+	# shellcheck disable=SC2086
+	timeout 60 ${DUET_UNDER:-} "$SCRATCH/victim" --root "$ROOT" "$@"
 }
 
 victim_is_unharmed() {
@@ -64,11 +65,15 @@ attacker_begin() {
 	duet run --detach -b "$BUNDLE" "$ATTACKER" </dev/null >/dev/null 2>&1
 }
 
-# result_is PATTERN: what the attacker wrote down.
+# result_is PATTERN…: what the attacker wrote down is one of these.
 result_is() {
 	wait_until 20 test -s "$BUNDLE/rootfs/result" || fail "the attacker did not come to an end"
-	# shellcheck disable=SC2053 # a pattern
-	[[ $(cat "$BUNDLE/rootfs/result") == $1 ]] || fail "not \"$1\": $(cat "$BUNDLE/rootfs/result")"
+	local pattern
+	for pattern; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $(cat "$BUNDLE/rootfs/result") != $pattern ]] || return 0
+	done
+	fail "not \"$*\": $(cat "$BUNDLE/rootfs/result")"
 }
 
 # ---- CVE-2019-5736: the runtime's binary ----
@@ -87,7 +92,7 @@ result_is() {
 		privileged_configure '.process.args = ["'$program'"]'
 		victim create -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1
 		victim start "$id"
-		result_is 'refused: Read-only file system'
+		result_is 'refused: Read-only file system' 'refused: Operation not permitted'
 		victim delete --force "$id"
 		victim_is_unharmed
 		rm "$BUNDLE/rootfs/result"
@@ -108,7 +113,7 @@ result_is() {
 		[ ! -s "$BUNDLE/rootfs/result" ] || break
 		victim run -b "$BUNDLE" "$other" </dev/null || true
 	done
-	result_is 'refused: Read-only file system'
+	result_is 'refused: Read-only file system' 'refused: Operation not permitted'
 	victim delete --force "$attacker"
 	victim_is_unharmed
 }
@@ -122,7 +127,7 @@ result_is() {
 		[ ! -s "$BUNDLE/rootfs/result" ] || break
 		victim exec "$ATTACKER" true || true
 	done
-	result_is 'refused: Read-only file system'
+	result_is 'refused: Read-only file system' 'refused: Operation not permitted'
 	victim_is_unharmed
 }
 
@@ -292,7 +297,8 @@ TELL='.hooks = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c",
 		[[ $output != covered* ]] || fail "the console covered another file"
 		[[ $output != untouched* ]] || made=yes
 	done
-	[ "${made:-}" = yes ]
+	# Without open_tree there is nothing to mask paths with where /dev has no null device of its own.
+	[ "${made:-}" = yes ] || [ -n "${DUET_UNDER:-}" ]
 }
 
 # ---- CVE-2019-19921, CVE-2023-27561, CVE-2025-52881: a procfs that is none ----
@@ -306,7 +312,12 @@ TELL='.hooks = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c",
 		| .linux.sysctl = {"kernel.msgmax": "12345"} | .process.oomScoreAdj = 777
 		| .process.args = ["cat", "/true-proc/sys/kernel/msgmax", "/true-proc/self/oom_score_adj"]'
 	run duet_run
-	[ "$output" = $'12345\n777' ] || fail "$output"
+	# With a false /proc alone, what a private one would be mounted or read for cannot be done without these.
+	if [[ ${DUET_UNDER:-} == *fsopen* || ${DUET_UNDER:-} == *close_range ]]; then
+		[ "$status" -ne 0 ]
+	else
+		[ "$output" = $'12345\n777' ] || fail "$output"
+	fi
 	configure '.mounts |= map(select(.destination != "/proc")) | .linux.maskedPaths = [] | .linux.readonlyPaths = [] | .process.apparmorProfile = "some"'
 	run duet_run
 	[ "$status" -ne 0 ]

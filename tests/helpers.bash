@@ -38,8 +38,10 @@ configure_command() {
 	configure '.process.args = $ARGS.positional' "$@"
 }
 
+# DUET_UNDER: a command and its arguments that duet is run by.
 duet() {
-	timeout -k 5 "${DUET_TEST_TIMEOUT:-120}" "$DUET" --root "$ROOT" "$@"
+	# shellcheck disable=SC2086
+	timeout -k 5 "${DUET_TEST_TIMEOUT:-120}" ${DUET_UNDER:-} "$DUET" --root "$ROOT" "$@"
 }
 
 # An id that no other test has.
