@@ -58,6 +58,16 @@ static int refuse_platform(struct json_reader *reader, const json_t *value, void
 	return json_fail(reader, "containers of this platform do not run here (Linux is what does)");
 }
 
+/* Before 1.3.0 the specification left open what a limit of 0 processes means; engines of that time (podman 4, CRI-O)
+ * write it for none. */
+static void read_by_version(struct oci_spec *spec)
+{
+	if (strtoul(spec->version + strlen("1."), NULL, 10) >= 3 || !spec->resources)
+		return;
+	if (spec->resources->pids_limit.set && spec->resources->pids_limit.value == 0)
+		spec->resources->pids_limit.value = -1;
+}
+
 static int read_spec(struct json_reader *reader, const json_t *value, void *target)
 {
 	static const struct json_field fields[] = {
@@ -83,6 +93,7 @@ static int read_spec(struct json_reader *reader, const json_t *value, void *targ
 	result = json_read_fields(reader, value, fields, *spec);
 	if (result < 0)
 		return result;
+	read_by_version(*spec);
 	/* The specification lets it be absent until `start`; here `create` checks everything that start will do. */
 	if (!(*spec)->process)
 		return json_fail_field(reader, "process", "is missing: there is nothing to run");

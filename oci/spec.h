@@ -204,8 +204,8 @@ struct oci_resources {
 	size_t device_rule_count;
 	struct oci_memory memory;
 	struct oci_cpu cpu;
-	struct oci_i64
-		pids_limit; /* -1 (or any negative): unlimited; 0 is a limit of its own, see the specification's pids */
+	struct oci_i64 pids_limit; /* -1 (or any negative): unlimited; 0: none may be made (see the specification's
+				    * pids), but in a config.json of before 1.3.0 it is read as -1 */
 	struct oci_block_io block_io;
 	struct oci_hugepage_limit *hugepage_limits;
 	size_t hugepage_limit_count;

@@ -389,6 +389,31 @@ static void what_podman_writes_is_accepted(void **state)
 	oci_spec_free(spec);
 }
 
+static void a_limit_of_no_processes_is_none_before_1_3(void **state)
+{
+	static const struct {
+		const char *version;
+		int64_t limit, expected;
+	} cases[] = {
+		{ "1.0.2-dev", 0, -1 },
+		{ "1.2.1", 0, -1 },
+		{ "1.2.1", 5, 5 },
+		{ "1.3.0", 0, 0 },
+		{ "1.10", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_free char *text = xprintf("{'ociVersion':'%s','process':{" PROCESS "},'root':{'path':'r'},"
+						  "'linux':{'resources':{'pids':{'limit':%" PRId64 "}}}}",
+			cases[i].version, cases[i].limit);
+		struct oci_spec *spec = parse(text);
+
+		assert_int_equal(spec->resources->pids_limit.value, cases[i].expected);
+		oci_spec_free(spec);
+	}
+}
+
 static void what_docker_writes_is_accepted(void **state)
 {
 	struct oci_spec *spec = load(DATA "docker.json");
@@ -496,6 +521,7 @@ int main(void)
 		cmocka_unit_test(the_vm_section_is_read),
 		cmocka_unit_test(hardware_is_read_in_both_spellings),
 		cmocka_unit_test(what_podman_writes_is_accepted),
+		cmocka_unit_test(a_limit_of_no_processes_is_none_before_1_3),
 		cmocka_unit_test(what_docker_writes_is_accepted),
 		cmocka_unit_test(unknown_fields_are_passed_over),
 		cmocka_unit_test(null_and_empty_count_as_absent),
