@@ -34,11 +34,30 @@ int container_id_check(const char *id, struct error *err)
 	return 0;
 }
 
+/* The initial user namespace maps every id to itself (user_namespaces(7)). */
+static bool in_user_namespace(void)
+{
+	cleanup_strbuf struct strbuf map = STRBUF_INIT;
+	unsigned long inside, outside, length;
+
+	return file_read(AT_FDCWD, "/proc/self/uid_map", 4096, &map) == 0 &&
+	       !(sscanf(map.data, "%lu %lu %lu", &inside, &outside, &length) == 3 && length == UINT32_MAX);
+}
+
+/* An engine without privileges calls itself root in a user namespace of its own, where /run is still the host's root's.
+ * What logged in as root there says so in USER. */
+static bool is_real_root(void)
+{
+	const char *user = getenv("USER");
+
+	return geteuid() == 0 && (!in_user_namespace() || (user && strcmp(user, "root") == 0));
+}
+
 char *container_default_root(void)
 {
 	const char *runtime_directory = getenv("XDG_RUNTIME_DIR");
 
-	if (geteuid() != 0 && runtime_directory && runtime_directory[0] == '/')
+	if (runtime_directory && runtime_directory[0] == '/' && !is_real_root())
 		return xprintf("%s/duet", runtime_directory);
 	if (geteuid() != 0)
 		return xprintf("/tmp/duet-%u", (unsigned)geteuid());

@@ -55,7 +55,8 @@ struct container {
 /* An id is [A-Za-z0-9_+.-]{1,1024} that does not begin with '.' or '-' and is not longer than a file name. */
 int container_id_check(const char *id, struct error *err);
 
-/* The default ROOT: /run/duet, or $XDG_RUNTIME_DIR/duet for anybody but root. Allocated. */
+/* The default ROOT: /run/duet, or $XDG_RUNTIME_DIR/duet for anybody but root and for the root of a user namespace, by
+ * the same rule as runc's. Allocated. */
 char *container_default_root(void);
 
 /* Makes ROOT/ID, locked, with nothing in it. -EEXIST: there is such a container. */

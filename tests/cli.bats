@@ -154,6 +154,17 @@ as_nobody() {
 	[ -z "$(as_nobody "$DUET" list -q)" ]
 }
 
+@test "the root of a user namespace keeps its containers in XDG_RUNTIME_DIR, unless it logged in as root" {
+	mkdir -p "$SCRATCH/user-root/duet/half"
+	as_root_of_namespace() {
+		unshare --map-root-user env "$@" XDG_RUNTIME_DIR="$SCRATCH/user-root" "$DUET" --debug list 2>&1
+	}
+	[[ "$(as_root_of_namespace -u USER)" == *'"half" was never created completely'* ]]
+	[[ "$(as_root_of_namespace USER=somebody)" == *'"half" was never created completely'* ]]
+	[[ "$(as_root_of_namespace USER=root)" != *half* ]]
+	[[ "$(XDG_RUNTIME_DIR="$SCRATCH/user-root" USER=somebody "$DUET" --debug list 2>&1)" != *half* ]]
+}
+
 @test "spec writes a configuration that runs, and never over another one" {
 	mkdir "$SCRATCH/made"
 	"$DUET" spec --bundle "$SCRATCH/made"
