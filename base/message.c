@@ -9,6 +9,16 @@
 
 #include "base/file.h"
 
+struct message *message_new(void)
+{
+	struct message *message = xrealloc(NULL, 1, sizeof(*message));
+
+	message->type = 0;
+	message->length = 0;
+	message->fd = -EBADF;
+	return message;
+}
+
 int message_send(int socket, uint32_t type, const void *data, size_t length, int fd)
 {
 	struct iovec parts[2] = { { &type, sizeof(type) }, { (void *)data, length } };

@@ -20,6 +20,9 @@ struct message {
 	int fd; /* received with it, the receiver's to close; -EBADF: none */
 };
 
+/* One to receive into: not cleared, which would take longer than to receive most. Freed with free(3). */
+struct message *message_new(void) __attribute__((malloc, returns_nonnull));
+
 /* fd: sent along (SCM_RIGHTS); -1: none. Returns 0 or a negative errno (-EPIPE: the peer is gone). Never raises
  * SIGPIPE. */
 int message_send(int socket, uint32_t type, const void *data, size_t length, int fd);

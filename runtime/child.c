@@ -133,8 +133,7 @@ int child_tell(struct child *child, uint32_t type, struct error *err)
 	if (result == 0)
 		return 0;
 	/* It has ended: its last word is the better error. */
-	answer = xcalloc(1, sizeof(*answer));
-	answer->fd = -EBADF;
+	answer = message_new();
 	if (child_receive(child, answer, err) == 0)
 		error_set(err, -result, "speak to the container's process");
 	close_fd(&answer->fd);
@@ -159,12 +158,18 @@ int child_adopt(struct child *child, int pidfd, struct error *err)
 {
 	pid_t pid = pidfd >= 0 ? pidfd_number(pidfd) : -1;
 
-	while (waitpid(child->pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	child->former = child->pid;
 	close_fd(&child->pidfd);
 	child->pidfd = pidfd;
 	child->pid = pid > 0 ? pid : 0;
 	return pid > 0 ? 0 : error_set(err, -ESRCH, "the container's process was gone before it was known");
+}
+
+void child_reap_former(struct child *child)
+{
+	while (child->former > 0 && waitpid(child->former, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	child->former = 0;
 }
 
 int child_wait(struct child *child, struct error *err)
@@ -193,6 +198,7 @@ void child_kill(struct child *child)
 
 void child_close(struct child *child)
 {
+	child_reap_former(child);
 	close_fd(&child->socket);
 	close_fd(&child->pidfd);
 }

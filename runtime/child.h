@@ -15,6 +15,7 @@
 
 struct child {
 	pid_t pid;                /* 0: none, or it has been waited for */
+	pid_t former;             /* of the one that was there before child_adopt(); 0: none */
 	int pidfd;                /* -EBADF: none */
 	int socket;               /* this side's end of the pair; in the child the other one */
 	int signal_fd;            /* a signalfd(2): what ends a command ends the conversation too; negative: none */
@@ -41,14 +42,17 @@ int child_receive(struct child *child, struct message *message, struct error *er
 /* -EIO with its last word when it has ended. */
 int child_tell(struct child *child, uint32_t type, struct error *err);
 
-/* Another process takes its place: the child made it as a sibling and has ended, or is about to. It is told by its
- * pidfd, which becomes *child's: its number in the child's pid namespace may mean another process here. */
+/* Another process takes its place, which it made as its own sibling. It is told by its pidfd, which becomes *child's:
+ * its number in the child's pid namespace may mean another process here. The former one is waited for later, and has to
+ * end by itself when the other one executes its program or ends. */
 int child_adopt(struct child *child, int pidfd, struct error *err);
+void child_reap_former(struct child *child);
 
 /* The exit status of a command that waited for it: its own, or 128 + its signal. */
 int child_wait(struct child *child, struct error *err);
 /* Kills and waits for it. */
 void child_kill(struct child *child);
+/* Closes the descriptors. The process goes on. */
 void child_close(struct child *child);
 
 int child_write_pid_file(const struct child *child, const char *path, struct error *err);

@@ -64,7 +64,7 @@ int control_request(int connection, uint32_t type, const struct strbuf *request,
 
 int control_order(const struct container *container, uint32_t type, const void *data, size_t length, struct error *err)
 {
-	cleanup_free struct message *answer = xcalloc(1, sizeof(*answer));
+	cleanup_free struct message *answer = message_new();
 	cleanup_strbuf struct strbuf request = STRBUF_INIT;
 	cleanup_fd int connection = control_connect(container, err);
 
@@ -76,7 +76,7 @@ int control_order(const struct container *container, uint32_t type, const void *
 
 bool control_status(const struct container *container, bool *started, bool *paused)
 {
-	cleanup_free struct message *answer = xcalloc(1, sizeof(*answer));
+	cleanup_free struct message *answer = message_new();
 	cleanup_fd int connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
 	struct error err;
 	uint32_t words[2];
@@ -124,7 +124,7 @@ static int take_answer(int fd, const struct message *message, struct strbuf *ans
 int control_ask(const struct container *container, enum guest_question question, const struct strbuf *arguments,
 	struct strbuf *answer, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	cleanup_strbuf struct strbuf request = STRBUF_INIT;
 	cleanup_fd int connection = control_connect(container, err), file = -EBADF;
 	int result;

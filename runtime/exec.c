@@ -29,7 +29,7 @@ int exec_child_terminal(struct exec *exec, int master, struct error *err)
 
 static int child_expect(struct exec *exec, enum launch_message type, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result = message_receive(exec->child.socket, message);
 
 	close_fd(&message->fd);
@@ -207,14 +207,14 @@ static int exec_take_terminal(struct exec *exec, struct message *message, struct
 
 static int exec_take_pid(struct exec *exec, struct message *message, struct error *err)
 {
-	if (!exec->enter_by_child)
+	if (exec->proxy)
 		return error_set(err, -EPROTO, "the container's process said something unexpected");
 	return child_adopt(&exec->child, take_fd(&message->fd), err);
 }
 
 static int exec_converse(struct exec *exec, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 
 	for (;;) {
 		int result = child_receive(&exec->child, message, err);
@@ -247,6 +247,10 @@ static int exec_child_up(struct exec *exec, struct error *err)
 		result = process_limit(&exec->process, exec->child.pid, err);
 	if (result == 0)
 		result = child_tell(&exec->child, LAUNCH_GO, err);
+	/* Nothing is to be done in between: then nobody needs to wait for the other. */
+	exec->start_told = !exec->options->pid_file && !exec->options->pidfd_socket && !exec->process.terminal;
+	if (result == 0 && exec->start_told)
+		result = child_tell(&exec->child, LAUNCH_START, err);
 	return result < 0 ? result : exec_converse(exec, err);
 }
 
@@ -286,8 +290,8 @@ static int exec_make(struct exec *exec, struct error *err)
 
 static int exec_start(struct exec *exec, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
-	int result = child_tell(&exec->child, LAUNCH_START, err);
+	cleanup_free struct message *message = message_new();
+	int result = exec->start_told ? 0 : child_tell(&exec->child, LAUNCH_START, err);
 
 	if (result < 0)
 		return result;
@@ -296,6 +300,7 @@ static int exec_start(struct exec *exec, struct error *err)
 	close_fd(&message->fd);
 	if (result == 0 && message->type == LAUNCH_FAILED)
 		return message_to_error(message, err);
+	child_reap_former(&exec->child);
 	/* A closed socket is the execve(2) in a container. */
 	if (result < 0 && result != -EPIPE)
 		return error_set(err, -result, "hear from the container's process");

@@ -63,9 +63,9 @@ struct exec {
 	int container_pidfd; /* the container's first process, or its monitor; checked to be it */
 	struct child child;  /* signal_fd: negative when detached */
 	bool pid_file_written;
-	int terminal_fd;     /* the pty's master, in the runtime; -EBADF: no terminal */
-	bool proxy;          /* micro-VM: the child stays in the caller's cgroup, its process is in the guest */
-	bool enter_by_child; /* container: only the child may enter the pid namespace, by one more clone */
+	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
+	bool proxy;      /* micro-VM: the child stays in the caller's cgroup, its process is in the guest */
+	bool start_told; /* START has been sent */
 };
 
 /* The command. The result is the exit status for it (the process's own, or 128 + its signal; 0 when detached), or a

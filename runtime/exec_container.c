@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The namespaces are those of the container's first process, entered through its pidfd (setns(2)): no path is looked up
- * and no other process can be meant. Nothing of the container may look at the process before execve(2): it is not
- * dumpable when it enters, so that neither ptrace(2) nor /proc/PID/fd, exe, root of it open up.
+ * and no other process can be meant.
+ *
+ * A process of the container that may trace others must find nothing of the host in the new one. So the child enters
+ * every namespace and closes what is the host's while the container cannot see it, and then makes the process, as its
+ * own sibling: that one is born in the container's pid namespace, not dumpable (neither ptrace(2) nor /proc/PID/fd,
+ * exe, root open up for those without CAP_SYS_PTRACE) and with nothing but its standard streams and one socket.
  */
 #include "runtime/exec_container.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include "base/sys.h"
 #include "ns/namespaces.h"
 #include "process/terminal.h"
-#include "runtime/exec.h"
+
+#define SIBLING_STACK_BYTES (256U << 10)
 
 static uint64_t container_namespaces(const struct exec *exec)
 {
@@ -33,31 +37,16 @@ static int hide(struct error *err)
 	return prctl(PR_SET_DUMPABLE, 0) < 0 ? error_set(err, errno, "make the process not dumpable") : 0;
 }
 
-/* Without privileges over the host nobody enters a pid namespace but from inside the user namespace that owns it. The
- * child goes there and makes the process as its sibling. */
 int exec_container_prepare(struct exec *exec, struct error *err)
 {
-	uint64_t flags = container_namespaces(exec);
 	struct process_plan *process = &exec->process;
-	int result;
 
+	(void)err;
 	/* Inside a user namespace its own process could not raise a limit. */
-	process->limits_applied = true;
+	process->limits_applied = container_namespaces(exec) & CLONE_NEWUSER;
 	/* config.md: without "final" it is what the cpuset of the container says. */
 	if (process->cpu_affinity_initial && !process->cpu_affinity_final)
 		process->cpu_affinity_final = xstrdup(PROCESS_ALL_CPUS);
-	if (!(flags & CLONE_NEWPID))
-		return hide(err);
-	if (setns(exec->container_pidfd, CLONE_NEWPID) == 0)
-		/* The child is born in the pid namespace. */
-		return hide(err);
-	if (errno == ESRCH)
-		return error_set(err, -ESRCH, "cannot exec in a stopped container: container \"%s\" is not running",
-			exec->container->id);
-	result = errno;
-	if (result != EPERM || !(flags & CLONE_NEWUSER))
-		return error_set(err, result, "enter the container's pid namespace");
-	exec->enter_by_child = true;
 	return 0;
 }
 
@@ -75,9 +64,6 @@ static int enter_namespaces(struct exec *exec, struct error *err)
 	uint64_t flags = container_namespaces(exec);
 	bool user = flags & CLONE_NEWUSER;
 
-	/* The runtime has entered it. */
-	if (!exec->enter_by_child)
-		flags &= ~(uint64_t)CLONE_NEWPID;
 	if (user && is_own_user_namespace(exec)) {
 		flags &= ~(uint64_t)CLONE_NEWUSER;
 		user = false;
@@ -85,27 +71,6 @@ static int enter_namespaces(struct exec *exec, struct error *err)
 	if (setns(exec->container_pidfd, (int)flags) < 0)
 		return error_set(err, errno, "enter the container's namespaces");
 	return user ? namespaces_become_root(err) : 0;
-}
-
-/* The process of a pid namespace is born there. */
-static int become_sibling(struct exec *exec, struct error *err)
-{
-	int pidfd = -EBADF;
-	struct clone_args arguments = { .flags = CLONE_PARENT | CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd };
-	pid_t pid;
-
-	if (!exec->enter_by_child)
-		return 0;
-	pid = sys_clone3(&arguments);
-	if (pid < 0)
-		return error_set(err, errno, "clone inside the container's pid namespace");
-	if (pid > 0) {
-		(void)message_send(exec->child.socket, LAUNCH_PID, NULL, 0, pidfd);
-		_exit(0);
-	}
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* The session is left to the one that has ended. */
-	return setsid() < 0 ? error_set(err, errno, "begin a session") : 0;
 }
 
 static int make_terminal(struct exec *exec, struct error *err)
@@ -139,18 +104,14 @@ static int enter_container(struct exec *exec, struct error *err)
 		result = enter_namespaces(exec, err);
 	close_fd(&exec->container_pidfd);
 	/* Changing ids sets it to fs.suid_dumpable. */
-	if (result == 0)
-		result = hide(err);
-	return result == 0 ? become_sibling(exec, err) : result;
+	return result == 0 ? hide(err) : result;
 }
 
-int exec_container_child(struct exec *exec, struct error *err)
+static int become_process(struct exec *exec, struct error *err)
 {
 	cleanup_free char *executable = NULL;
-	int result = enter_container(exec, err);
+	int result = process_resolve_user(&exec->process, err);
 
-	if (result == 0)
-		result = process_resolve_user(&exec->process, err);
 	if (result == 0)
 		result = make_terminal(exec, err);
 	if (result == 0)
@@ -161,4 +122,48 @@ int exec_container_child(struct exec *exec, struct error *err)
 		return result;
 	exec->process.error_fd = exec->child.socket;
 	return process_execute(&exec->process, executable, err);
+}
+
+static int sibling_main(void *argument)
+{
+	struct exec *exec = argument;
+	struct error err = { 0 };
+	cleanup_fd int own_pidfd = pidfd_open(getpid(), 0);
+	int result;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The first thing that is said, so that it is known who says the rest. */
+	result = own_pidfd < 0 ? -errno : message_send(exec->child.socket, LAUNCH_PID, NULL, 0, own_pidfd);
+	close_fd(&own_pidfd);
+	if (result < 0)
+		result = error_set(&err, -result, "speak to the runtime");
+	else if (setsid() < 0)
+		result = error_set(&err, errno, "begin a session");
+	if (result == 0)
+		(void)become_process(exec, &err);
+	(void)message_send_error(exec->child.socket, LAUNCH_FAILED, &err);
+	_exit(EXEC_EXIT_FAILED);
+}
+
+/* The process of a pid namespace is born there. As with vfork(2) its maker stands still until execve(2), and lends it
+ * the memory: a copy would take longer than all the rest. */
+static int make_sibling(struct exec *exec, struct error *err)
+{
+	char *stack =
+		mmap(NULL, SIBLING_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+	if (stack == MAP_FAILED)
+		return error_set(err, errno, "make a stack");
+	if (clone(sibling_main, stack + SIBLING_STACK_BYTES, CLONE_VM | CLONE_VFORK | CLONE_PARENT, exec) < 0)
+		return error_set(err, errno, "clone inside the container's pid namespace");
+	_exit(0);
+}
+
+int exec_container_child(struct exec *exec, struct error *err)
+{
+	int result = enter_container(exec, err);
+
+	if (result < 0)
+		return result;
+	return (container_namespaces(exec) & CLONE_NEWPID) ? make_sibling(exec, err) : become_process(exec, err);
 }

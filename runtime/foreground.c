@@ -98,7 +98,7 @@ static void take_signals(struct foreground *foreground)
 
 static void hear(struct foreground *foreground)
 {
-	struct message *message = xcalloc(1, sizeof(*message));
+	struct message *message = message_new();
 
 	if (message_receive(foreground->plan.child->socket, message) < 0)
 		foreground->sources[SOURCE_SOCKET].fd = -1;

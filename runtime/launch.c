@@ -310,7 +310,7 @@ static int launch_note_pid(struct launch *launch, struct error *err)
 
 static int launch_child_up(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result = launch_clone(launch, err);
 
 	if (result < 0)
@@ -436,7 +436,7 @@ static int launch_poststart(struct launch *launch, struct error *err)
 
 int launch_start(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result;
 
 	launch->container->record.started = true;
@@ -458,7 +458,7 @@ int launch_start(struct launch *launch, struct error *err)
 
 int launch_accept(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result = container_save(launch->container, err);
 
 	if (result == 0)

@@ -19,7 +19,7 @@
 
 static int child_expect(struct launch *launch, enum launch_message type, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result = message_receive(launch->child.socket, message);
 
 	close_fd(&message->fd);
@@ -57,7 +57,7 @@ int launch_child_terminal(struct launch *launch, int master, struct error *err)
 
 int launch_child_ask_tun(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result = child_say(launch, LAUNCH_TUN, err);
 
 	if (result < 0)
@@ -74,7 +74,7 @@ int launch_child_ask_tun(struct launch *launch, struct error *err)
 
 int launch_child_prepared(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result = child_say(launch, LAUNCH_PREPARED, err);
 
 	if (result < 0)
@@ -96,7 +96,7 @@ int launch_child_prepared(struct launch *launch, struct error *err)
 
 int launch_child_wait_start(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 
 	for (;;) {
 		cleanup_fd int connection = accept4(launch->listener_fd, NULL, NULL, SOCK_CLOEXEC);
@@ -237,6 +237,7 @@ int launch_adopt(struct launch *launch, struct message *message, struct error *e
 	if (launch->namespace_fds[NAMESPACE_USER] < 0)
 		return error_set(err, -EPROTO, "the container's process said something unexpected");
 	result = child_adopt(&launch->child, take_fd(&message->fd), err);
+	child_reap_former(&launch->child);
 	if (result < 0)
 		return result;
 	launch->container->record.pid = launch->child.pid;

@@ -42,7 +42,7 @@ static struct oci_spec *kept_spec(const struct container *container)
 
 static int start_ask(struct container *container, struct error *err)
 {
-	cleanup_free struct message *answer = xcalloc(1, sizeof(*answer));
+	cleanup_free struct message *answer = message_new();
 	cleanup_fd int connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
 	int result;
 
