@@ -72,11 +72,13 @@ int message_receive(int socket, struct message *message)
 
 	message->fd = -EBADF;
 	message->length = 0;
+	/* ECONNRESET comes once when the peer has closed without taking all that was sent to it; what it said itself
+	 * before is still there. */
 	do {
 		received = recvmsg(socket, &header, MSG_CMSG_CLOEXEC);
-	} while (received < 0 && errno == EINTR);
+	} while (received < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (received < 0)
-		return errno == ECONNRESET ? -EPIPE : -errno;
+		return -errno;
 	if (received == 0)
 		return -EPIPE;
 	message_take_descriptor(&header, message);

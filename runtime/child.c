@@ -134,9 +134,8 @@ int child_tell(struct child *child, uint32_t type, struct error *err)
 		return 0;
 	/* It has ended: its last word is the better error. */
 	answer = message_new();
-	if (child_receive(child, answer, err) == 0)
-		error_set(err, -result, "speak to the container's process");
-	close_fd(&answer->fd);
+	while (child_receive(child, answer, err) == 0)
+		close_fd(&answer->fd);
 	free(answer);
 	return -EIO;
 }
