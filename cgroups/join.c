@@ -47,6 +47,7 @@ int cgroup_join_open(
 {
 	cleanup(cgroup_join_close) struct cgroup_join opened = { .clone_into_fd = -EBADF };
 	cleanup_free char *clean = NULL;
+	size_t missing = 0;
 
 	if (subgroup && strspn(subgroup, "/.") != strlen(subgroup)) {
 		clean = cgroup_path_clean(subgroup, "the sub-cgroup", err);
@@ -59,10 +60,12 @@ int cgroup_join_open(
 	for (size_t i = 0; i < group->count; i++) {
 		int result = open_entry(&group->entries[i], clean, clone_into, &opened, err);
 
-		/* On v1 a sub-group may exist in one hierarchy alone: in the others the container's own group will do.
-		 */
-		if (result == -ENOENT && clean && !group->entries[i].unified && group->count > 1)
-			result = open_entry(&group->entries[i], NULL, clone_into, &opened, err);
+		/* A sub-group may exist in one hierarchy alone: in the others the container's own group will do. */
+		if (result == -ENOENT && clean) {
+			missing++;
+			if (missing < group->count)
+				result = open_entry(&group->entries[i], NULL, clone_into, &opened, err);
+		}
 		if (result < 0)
 			return result;
 	}

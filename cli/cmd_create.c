@@ -19,7 +19,10 @@ const struct command command_create = {
 	.description =
 		"Without --isolation the wall is what the annotation run.duet.isolation says, else a micro-VM when "
 		"config.json has a vm object, else a container. In a micro-VM the guest has booted when create "
-		"returns; the pid file names its monitor, which ends with the workload's status.",
+		"returns; the pid file names its monitor, which ends with the workload's status.\n\n"
+		"Sockets that systemd hands to duet (LISTEN_FDS, LISTEN_PID) are handed on to the process, before "
+		"those of "
+		"--preserve-fds.",
 	.options = create_options,
 	.operands = OPERANDS_NEW_ID,
 	.enters_container = true,

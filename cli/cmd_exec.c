@@ -158,7 +158,7 @@ static int exec_parse(int argc, char **argv, struct exec_command *command, struc
 		optind++;
 	if (optind < argc)
 		command->options.args = argv + optind;
-	return 0;
+	return launch_check_preserved(command->options.preserve_fds, err);
 }
 
 static int exec_run(const struct global_options *global, int argc, char **argv, struct error *err)

@@ -4,20 +4,42 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+enum { DESCRIPTORS_MAX = 1024 };
 
 int launch_parse_preserve(const char *text, uint32_t *count, struct error *err)
 {
 	char *end;
 	unsigned long value = strtoul(text, &end, 10);
 
-	if (text[0] < '0' || text[0] > '9' || *end || value > 1024)
-		return error_set(err, -EINVAL, "--preserve-fds %s: a number from 0 to 1024 is expected", text);
-	for (unsigned long fd = 3; fd < 3 + value; fd++) {
-		if (fcntl((int)fd, F_GETFD) < 0)
-			return error_set(err, -EBADF, "--preserve-fds %s: descriptor %lu is not open", text, fd);
-	}
+	if (text[0] < '0' || text[0] > '9' || *end || value > DESCRIPTORS_MAX)
+		return error_set(
+			err, -EINVAL, "--preserve-fds %s: a number from 0 to %d is expected", text, DESCRIPTORS_MAX);
 	*count = (uint32_t)value;
 	return 0;
+}
+
+int launch_check_preserved(uint32_t count, struct error *err)
+{
+	for (uint32_t fd = 3; fd < 3 + count; fd++) {
+		if (fcntl((int)fd, F_GETFD) < 0)
+			return error_set(err, -EBADF, "--preserve-fds: descriptor %u of %u is not open", fd, count);
+	}
+	return 0;
+}
+
+/* sd_listen_fds(3): the variables are meant for the process whose id is in LISTEN_PID. */
+static uint32_t listen_descriptors(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	unsigned long number;
+	char *end;
+
+	if (!pid || !count || strtol(pid, &end, 10) != getpid() || *end)
+		return 0;
+	number = strtoul(count, &end, 10);
+	return *end || number > DESCRIPTORS_MAX ? 0 : (uint32_t)number;
 }
 
 static int launch_option(int option, struct launch_command *launch, struct error *err)
@@ -89,5 +111,7 @@ int launch_options_parse(const struct command *command, const struct global_opti
 	if (result < 0)
 		return result;
 	launch->options.id = argv[optind];
-	return 0;
+	launch->options.listen_fds = listen_descriptors();
+	launch->options.preserve_fds += launch->options.listen_fds;
+	return launch_check_preserved(launch->options.preserve_fds, err);
 }

@@ -15,8 +15,9 @@ struct launch_command {
 int launch_options_parse(const struct command *command, const struct global_options *global, int argc, char **argv,
 	struct launch_command *launch, struct error *err);
 
-/* --preserve-fds N: a number of descriptors from 3 on that are open. */
+/* --preserve-fds N, a number of descriptors from 3 on; and whether all of them are open. */
 int launch_parse_preserve(const char *text, uint32_t *count, struct error *err);
+int launch_check_preserved(uint32_t count, struct error *err);
 
 enum launch_option {
 	LAUNCH_OPTION_ISOLATION = OPTION_LONG,

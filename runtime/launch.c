@@ -79,6 +79,8 @@ static int launch_load(struct launch *launch, char **ret_bundle, struct error *e
 	launch->process.new_keyring = !launch->options->no_new_keyring;
 	launch->process.keyring_name = xprintf("_ses.%s", launch->options->id);
 	launch->process.preserve_fds = launch->options->preserve_fds;
+	if (launch->options->listen_fds)
+		plan_listen(&launch->process, launch->options->listen_fds);
 	/* execCPUAffinity is not for the container's first process. */
 	free_pointer(&launch->process.cpu_affinity_initial);
 	free_pointer(&launch->process.cpu_affinity_final);
@@ -349,11 +351,18 @@ static int launch_again(struct launch *launch, struct error *err)
 	return result < 0 ? result : launch_child_up(launch, err);
 }
 
-static int launch_write_pid_file(struct launch *launch, struct error *err)
+/* To others, who wait for it. */
+static int launch_tell_pid(struct launch *launch, struct error *err)
 {
-	int result = child_write_pid_file(&launch->child, launch->options->pid_file, err);
+	const struct launch_options *options = launch->options;
+	int result = 0;
 
-	launch->pid_file_written = result == 0;
+	if (options->pidfd_socket)
+		result = descriptor_send(options->pidfd_socket, launch->child.pidfd, DESCRIPTOR_PIDFD_INIT, err);
+	if (result == 0 && options->pid_file) {
+		result = child_write_pid_file(&launch->child, options->pid_file, err);
+		launch->pid_file_written = result == 0;
+	}
 	return result;
 }
 
@@ -384,11 +393,8 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 		result = launch_again(launch, err);
 	if (result == 0)
 		cgroup_settle(launch->cgroup);
-	if (result == 0 && launch->options->pidfd_socket)
-		result =
-			descriptor_send(launch->options->pidfd_socket, launch->child.pidfd, DESCRIPTOR_PIDFD_INIT, err);
-	if (result == 0 && launch->options->pid_file)
-		result = launch_write_pid_file(launch, err);
+	if (result == 0)
+		result = launch_tell_pid(launch, err);
 	if (result < 0)
 		launch_abort(launch);
 	return result;

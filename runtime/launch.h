@@ -66,8 +66,9 @@ struct launch_options {
 	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
 	enum cgroup_manager cgroup_manager;
 	enum cgroup_rootless rootless;
-	uint32_t preserve_fds;
-	int signal_fd; /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */
+	uint32_t preserve_fds; /* descriptors from 3 on */
+	uint32_t listen_fds;   /* so many of them are from socket activation: told in LISTEN_FDS (sd_listen_fds(3)) */
+	int signal_fd;         /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */
 };
 
 /* Of a micro-VM only: what isolation_microvm.c opened and decided. */

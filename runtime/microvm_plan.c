@@ -114,7 +114,8 @@ static int refuse(const struct launch *launch, struct error *err)
 	if (result < 0)
 		return result;
 	if (launch->options->preserve_fds)
-		return error_set(err, -EINVAL, "--preserve-fds: a micro-VM cannot inherit the host's descriptors");
+		return error_set(
+			err, -EINVAL, "--preserve-fds, LISTEN_FDS: a micro-VM cannot inherit the host's descriptors");
 	for (size_t i = 0; spec->seccomp && i < spec->seccomp->rule_count; i++) {
 		if (spec->seccomp->rules[i].action == OCI_SECCOMP_NOTIFY)
 			return error_set(err, -EINVAL,

@@ -243,3 +243,15 @@ int plan_process(
 	plan->selinux_label = copy_text(process->selinux_label);
 	return 0;
 }
+
+void plan_listen(struct process_plan *plan, uint32_t count)
+{
+	size_t entries = 0;
+
+	while (plan->env[entries])
+		entries++;
+	plan->env = xrealloc(plan->env, entries + 3, sizeof(*plan->env));
+	plan->env[entries] = xprintf("LISTEN_FDS=%u", count);
+	plan->env[entries + 1] = xstrdup("LISTEN_PID=1");
+	plan->env[entries + 2] = NULL;
+}

@@ -18,4 +18,7 @@ int plan_container(const struct oci_spec *spec, const char *bundle, struct conta
 int plan_process(
 	const struct oci_spec *spec, const struct oci_process *process, struct process_plan *plan, struct error *err);
 
+/* Tells the container's first process of descriptors from socket activation (sd_listen_fds(3)). */
+void plan_listen(struct process_plan *plan, uint32_t count);
+
 #endif

@@ -316,7 +316,7 @@ screen() {
 		sleep 1
 		printf '\032'
 		wait_until 20 grep -q Stopped "$SCRATCH/screen"
-		printf 'kill -9 %%1; wait; echo in""side; exit 6\n'
+		printf 'echo in""side; exit 6\nexit 6\n'
 		wait_until 20 grep -q restored "$SCRATCH/screen"
 	} | screen "'$DUET' --root '$ROOT' exec --tty '$TARGET' sh -i"
 	grep -q Stopped "$SCRATCH/screen"
@@ -409,7 +409,9 @@ screen() {
 		wait "${pids[i - 1]}" || status=$?
 		[ "$status" -eq $i ]
 	done
-	[ "$(duet_exec sh -c 'ls -d /proc/[0-9]* | wc -l')" -le 4 ]
+	run duet_exec ps -o stat,args
+	! grep -q 'sleep 0\.3' <<<"$output"
+	! grep -q duet <<<"$output" || fail "$output"
 }
 
 @test "exec: a process that is left behind does not keep duet waiting" {

@@ -62,9 +62,9 @@ step "container, here" timeout 600 bats --tap "$tests"/*.bats
 if [ ! -e /dev/kvm ]; then
 	echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
 elif has_hardware_kvm; then
-	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 900 bats --tap "$tests/both.bats" "$tests/network.bats" "$tests"/vm/*.bats
+	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 900 bats --tap "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" "$tests"/vm/*.bats
 else
-	step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" \
+	step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" "$tests/exec.bats" \
 		"$tests/vm/guest.bats" "$tests/vm/jail.bats"
 fi
 after=$(leftovers)
@@ -78,11 +78,12 @@ fi
 if [ "$TESTBED" = yes ]; then
 	step "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=450 "$tests/testbed/smoke.bats" "$tests"/*.bats \
 		"$tests/unit/machine.bats"
-	step "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=200 --filter='limit|cgroup|namespace' "$tests/container.bats"
+	step "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=200 --filter='limit|cgroup|control group|namespace' "$tests/container.bats" \
+		"$tests/exec_container.bats"
 	for layout in v2 v1; do
 		step "testbed, cgroup $layout, systemd" "$tests/testbed/run" --cgroup=$layout --init=systemd --timeout=200 "$tests/systemd.bats"
 	done
 	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=600 --test-timeout=200 --env=DUET_ISOLATION=microvm \
-		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/network.bats" "$tests"/vm/*.bats
+		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" "$tests"/vm/*.bats
 fi
 report
