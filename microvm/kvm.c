@@ -155,11 +155,13 @@ int kvm_machine_create(struct kvm_machine *machine, int kvm_fd, struct error *er
 		.tsc_deadline = ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0,
 		.vm_fd = take_fd(&vm_fd),
 	};
+	machine->statistics_fd = ioctl(machine->vm_fd, KVM_GET_STATS_FD, NULL);
 	return 0;
 }
 
 void kvm_machine_close(struct kvm_machine *machine)
 {
+	close_fd(&machine->statistics_fd);
 	close_fd(&machine->vm_fd);
 }
 

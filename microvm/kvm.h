@@ -24,6 +24,7 @@ void kvm_classify(const struct kvm_evidence *evidence, struct vm_host *host);
 
 struct kvm_machine {
 	int vm_fd;
+	int statistics_fd;  /* KVM_GET_STATS_FD; -EBADF: it has none */
 	size_t run_bytes;   /* size of the kvm_run mapping of a vCPU */
 	size_t xsave_bytes; /* what KVM_GET_XSAVE2 fills; 4096 where only KVM_GET_XSAVE exists */
 	bool sync_regs;     /* registers can be exchanged through kvm_run */

@@ -181,9 +181,11 @@ int vcpu_create(struct vcpu *vcpu, const struct kvm_machine *machine, unsigned i
 	int result;
 
 	vcpu->index = index;
+	vcpu->statistics_fd = -EBADF;
 	vcpu->fd = ioctl(machine->vm_fd, KVM_CREATE_VCPU, (unsigned long)index);
 	if (vcpu->fd < 0)
 		return error_set(err, errno, "make vCPU %u (KVM_CREATE_VCPU)", index);
+	vcpu->statistics_fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, NULL);
 	run = mmap(NULL, machine->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run == MAP_FAILED)
 		return error_set(err, errno, "map the state of vCPU %u", index);
@@ -211,6 +213,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 	if (vcpu->run)
 		(void)munmap(vcpu->run, vcpu->run_bytes);
 	vcpu->run = NULL;
+	close_fd(&vcpu->statistics_fd);
 	close_fd(&vcpu->fd);
 }
 
@@ -360,6 +363,14 @@ static bool pass_gate(struct vcpu *vcpu)
 	return go_on;
 }
 
+/* Without a lock or a locked instruction: nobody else writes. */
+static void count_exit(struct vcpu *vcpu, uint32_t reason)
+{
+	uint64_t *count = &vcpu->exits[reason < VCPU_EXIT_REASONS ? reason : VCPU_EXIT_REASONS - 1];
+
+	__atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+}
+
 /* The gate is looked at only after KVM_RUN said EINTR: by then an access that an exit has answered is complete in the
  * vCPU. */
 static void run_until_stopped(struct vcpu *vcpu)
@@ -368,6 +379,7 @@ static void run_until_stopped(struct vcpu *vcpu)
 
 	for (;;) {
 		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
+			count_exit(vcpu, vcpu->run->exit_reason);
 			handle_exit(vcpu);
 			continue;
 		}
@@ -376,6 +388,7 @@ static void run_until_stopped(struct vcpu *vcpu)
 				(unsigned long long)instruction_pointer(vcpu));
 			crash(vcpu, &err);
 		}
+		count_exit(vcpu, KVM_EXIT_INTR);
 		if (!pass_gate(vcpu))
 			return;
 	}

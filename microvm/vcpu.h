@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "microvm/counts.h"
 #include "microvm/cpuid.h"
 #include "microvm/kvm.h"
 #include "microvm/softkvm.h"
@@ -44,6 +45,8 @@ void vcpu_gate_init(struct vcpu_gate *gate);
 struct vcpu {
 	unsigned index;
 	int fd;
+	int statistics_fd;                 /* KVM's own; -EBADF: it has none */
+	uint64_t exits[VCPU_EXIT_REASONS]; /* written by this vCPU's thread alone */
 	struct kvm_run *run;
 	size_t run_bytes;
 	const struct vcpu_bus *bus;

@@ -76,6 +76,15 @@ static void end_machine(struct vm *vm, enum vm_stop_cause cause, const struct er
 	pthread_mutex_unlock(&vm->gate.lock);
 }
 
+void vm_count(struct vm *vm, struct vm_counts *counts)
+{
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vm_counts_add_exits(counts, vm->vcpus[i].exits);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vm_counts_add_kvm(counts, vm->vcpus[i].statistics_fd);
+	vm_counts_add_kvm(counts, vm->machine.statistics_fd);
+}
+
 enum vm_stop_cause vm_stop_cause(struct vm *vm, struct error *err)
 {
 	enum vm_stop_cause cause;
@@ -380,7 +389,7 @@ static int add_vcpus(struct vm *vm, const struct vm_config *config, uint64_t ent
 	}
 	vm->vcpus = xcalloc(config->vcpus, sizeof(*vm->vcpus));
 	for (unsigned i = 0; i < config->vcpus && !result; i++) {
-		vm->vcpus[i].fd = -EBADF;
+		vm->vcpus[i].fd = vm->vcpus[i].statistics_fd = -EBADF;
 		vm->vcpu_count++;
 		result = vcpu_create(&vm->vcpus[i], &vm->machine, i, &options, err);
 	}
@@ -414,7 +423,7 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 	if (result)
 		return result;
 	made = xcalloc(1, sizeof(*made));
-	made->machine.vm_fd = -EBADF;
+	made->machine.vm_fd = made->machine.statistics_fd = -EBADF;
 	made->bus = (struct vcpu_bus){
 		.mmio = access_mmio,
 		.port = access_port,

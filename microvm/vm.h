@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "microvm/counts.h"
 #include "microvm/devices/net.h"
 #include "microvm/devices/vsock.h"
 
@@ -74,6 +75,8 @@ int vm_start(struct vm *vm, struct error *err);
 int vm_event_fd(const struct vm *vm);
 /* Why; *err (may be NULL) is filled for VM_CRASHED. */
 enum vm_stop_cause vm_stop_cause(struct vm *vm, struct error *err);
+/* What has happened so far; from any thread. */
+void vm_count(struct vm *vm, struct vm_counts *counts);
 /* Kicks every vCPU out of KVM_RUN and waits for their threads. The devices go on until vm_destroy(): what the guest had
  * sent is still delivered. */
 void vm_stop(struct vm *vm);

@@ -7,7 +7,8 @@
  * SIGNAL   u32 signal, u32 all -> DONE or FAILED: the guest has it, or will have it when it goes on
  * PAUSE    u32 paused -> DONE or FAILED: no processor of the guest runs any more, or all do again
  * STATUS   -> STATUS, u32 whether the container has been started, u32 paused
- * COUNTS   -> COUNTS, see control_counts_decode()
+ * COUNTS   -> COUNTS: u64 milliseconds since the guest's first instruction, u32 number of counts, of each a string and
+ *          a u64 (wire.h)
  * ASK      u32 enum guest_question, then its arguments; with a file for the answer, which the asker brings
  *          -> ANSWER, u64 bytes in the file; or FAILED
  * STREAM   u32 0 to 2, with the descriptor: of the session that EXEC will ask for. Standard input, output and error, or

@@ -17,10 +17,10 @@
 #include "microvm/guest_protocol.h"
 #include "ns/network_guest.h"
 #include "ns/rootfs.h"
-#include "runtime/control.h"
 #include "runtime/exec_microvm.h"
 #include "runtime/guest_files.h"
 #include "runtime/isolation.h"
+#include "runtime/isolation_microvm.h"
 #include "runtime/microvm_plan.h"
 #include "runtime/monitor.h"
 #include "runtime/terminal.h"
@@ -276,42 +276,6 @@ static void microvm_forget(const struct oci_spec *spec)
 	}
 }
 
-static int microvm_signal(const struct container *container, int signal, bool all, struct error *err)
-{
-	cleanup_fd int pidfd = container_pidfd(container);
-	const uint32_t words[2] = { (uint32_t)signal, all };
-
-	if (pidfd < 0)
-		return error_set(err, -ESRCH, "container \"%s\" is not running: container not running", container->id);
-	/* Nothing of the guest is needed, or trusted, to end it. */
-	if (signal == SIGKILL) {
-		if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0)
-			return error_set(err, errno, "kill the monitor of container \"%s\"", container->id);
-		return 0;
-	}
-	return control_order(container, LAUNCH_SIGNAL, words, sizeof(words), err);
-}
-
-static int microvm_pause(const struct container *container, bool paused, struct error *err)
-{
-	const uint32_t word = paused;
-
-	return control_order(container, CONTROL_PAUSE, &word, sizeof(word), err);
-}
-
-static int microvm_processes(const struct container *container, struct process_list *list, struct error *err)
-{
-	cleanup_strbuf struct strbuf answer = STRBUF_INIT;
-	struct wire_reader in = { 0 };
-	int result = control_ask(container, GUEST_QUESTION_PROCESSES, NULL, &answer, err);
-
-	if (result < 0)
-		return result;
-	in = (struct wire_reader){ .next = (const unsigned char *)answer.data, .left = answer.length };
-	result = process_list_decode(list, &in, err);
-	return result < 0 ? error_prefix(err, "the guest's answer") : 0;
-}
-
 const struct isolation isolation_microvm = {
 	.name = "microvm",
 	.prepare = microvm_prepare,
@@ -323,4 +287,5 @@ const struct isolation isolation_microvm = {
 	.exec_child = exec_microvm_child,
 	.processes = microvm_processes,
 	.pause = microvm_pause,
+	.statistics = microvm_statistics,
 };

@@ -164,6 +164,21 @@ static void serve_status(const struct monitor *monitor, const struct monitor_pee
 	(void)message_send(peer->fd, CONTROL_STATUS, words, sizeof(words), -1);
 }
 
+static void serve_counts(const struct monitor *monitor, const struct monitor_peer *peer)
+{
+	cleanup_vm_counts struct vm_counts counts = { 0 };
+	cleanup_strbuf struct strbuf answer = STRBUF_INIT;
+
+	vm_count(monitor->vm, &counts);
+	wire_put_u64(&answer, (uint64_t)(monitor_now_ms() - monitor->begin_ms));
+	wire_put_u32(&answer, (uint32_t)counts.count);
+	for (size_t i = 0; i < counts.count; i++) {
+		wire_put_string(&answer, counts.entries[i].name);
+		wire_put_u64(&answer, counts.entries[i].count);
+	}
+	(void)message_send(peer->fd, CONTROL_COUNTS, answer.data, answer.length, -1);
+}
+
 static int serve_resize(
 	struct monitor *monitor, const struct monitor_peer *peer, const struct message *request, struct error *err)
 {
@@ -239,6 +254,9 @@ static int serve(struct monitor *monitor, struct monitor_peer *peer, struct mess
 		return serve_pause(monitor, peer, request, err);
 	case CONTROL_STATUS:
 		serve_status(monitor, peer);
+		return 0;
+	case CONTROL_COUNTS:
+		serve_counts(monitor, peer);
 		return 0;
 	case CONTROL_RESIZE:
 		return serve_resize(monitor, peer, request, err);
