@@ -46,6 +46,8 @@ enum guest_stream { GUEST_STREAM_STDIN, GUEST_STREAM_STDOUT, GUEST_STREAM_STDERR
 
 enum guest_question {
 	GUEST_QUESTION_PROCESSES = 1, /* -> process_list of the container, pids as the container has them */
+	GUEST_QUESTION_STATISTICS,    /* -> figures of its control group (cgroups/wire.h) */
+	GUEST_QUESTION_UPDATE,        /* limits (cgroups/wire.h) to set -> nothing */
 };
 
 enum guest_message {
@@ -58,8 +60,8 @@ enum guest_message {
 	GUEST_ANSWER, /* u64 number of the question, u32 errno; on success (0) the answer, else u32 exit status, string
 			 message */
 	/* host -> guest */
-	GUEST_CREATE = 64, /* i64 seconds and u32 nanoseconds of the host's CLOCK_REALTIME, bytes of entropy,
-			      container_plan, process_plan, network_plan */
+	GUEST_CREATE = 64, /* i64 seconds and u32 nanoseconds of the host's CLOCK_REALTIME, bytes of entropy, limits
+			      (cgroups/wire.h), container_plan, process_plan, network_plan */
 	GUEST_START,       /* u32 session (0) */
 	GUEST_SIGNAL,      /* u32 session, u32 signal, u8 all: to every process of the container */
 	GUEST_EXEC,     /* u32 session (1 to GUEST_SESSIONS_MAX - 1), string of the sub-cgroup, process_plan: starts at

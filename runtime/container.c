@@ -296,11 +296,21 @@ bool container_has_cgroup(const struct container *container)
 	return saved && strncmp(saved, CGROUP_SAVED_NONE, strlen(CGROUP_SAVED_NONE)) != 0;
 }
 
+/* A monitor knows, whatever command was killed before it could note what it had done. */
+static enum oci_status status_of_monitor(const struct container *container)
+{
+	struct control_status status = { .started = container->record.started };
+
+	(void)control_ask_status(container, &status);
+	if (status.paused)
+		return OCI_STATUS_PAUSED;
+	return status.started ? OCI_STATUS_RUNNING : OCI_STATUS_CREATED;
+}
+
 enum oci_status container_status(const struct container *container)
 {
 	cleanup_fd int pidfd = container_pidfd(container);
 	cleanup_fd int control = -EBADF;
-	bool started = container->record.started, paused = false;
 
 	if (container->record.pid == 0)
 		return OCI_STATUS_CREATING;
@@ -310,14 +320,12 @@ enum oci_status container_status(const struct container *container)
 		return OCI_STATUS_CREATING;
 	if (container->record.cgroup && cgroup_saved_is_frozen(container->record.cgroup))
 		return OCI_STATUS_PAUSED;
-	/* `start` may have been killed before it could note its success: a monitor knows, and a container that no
-	 * longer listens has started. */
-	if (strcmp(container->record.isolation, "container") != 0) {
-		(void)control_status(container, &started, &paused);
-		return paused ? OCI_STATUS_PAUSED : started ? OCI_STATUS_RUNNING : OCI_STATUS_CREATED;
-	}
-	if (started)
+	if (strcmp(container->record.isolation, "container") != 0)
+		return status_of_monitor(container);
+	if (container->record.started)
 		return OCI_STATUS_RUNNING;
+	/* `start` may have been killed before it could note its success: a container that no longer listens has
+	 * started. */
 	control = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
 	return control >= 0 ? OCI_STATUS_CREATED : OCI_STATUS_RUNNING;
 }

@@ -74,20 +74,17 @@ int control_order(const struct container *container, uint32_t type, const void *
 	return control_request(connection, type, &request, -1, LAUNCH_DONE, answer, err);
 }
 
-bool control_status(const struct container *container, bool *started, bool *paused)
+bool control_ask_status(const struct container *container, struct control_status *status)
 {
 	cleanup_free struct message *answer = message_new();
 	cleanup_fd int connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
 	struct error err;
-	uint32_t words[2];
 
 	if (connection < 0 || limit_wait(connection, STATUS_TIMEOUT_S) < 0 ||
 		control_request(connection, CONTROL_STATUS, NULL, -1, CONTROL_STATUS, answer, &err) < 0 ||
-		answer->length != sizeof(words))
+		answer->length != sizeof(*status))
 		return false;
-	memcpy(words, answer->data, sizeof(words));
-	*started = words[0];
-	*paused = words[1];
+	memcpy(status, answer->data, sizeof(*status));
 	return true;
 }
 

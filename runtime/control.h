@@ -6,7 +6,7 @@
  * START    -> STARTED or FAILED
  * SIGNAL   u32 signal, u32 all -> DONE or FAILED: the guest has it, or will have it when it goes on
  * PAUSE    u32 paused -> DONE or FAILED: no processor of the guest runs any more, or all do again
- * STATUS   -> STATUS, u32 whether the container has been started, u32 paused
+ * STATUS   -> STATUS, struct control_status
  * COUNTS   -> COUNTS: u64 milliseconds since the guest's first instruction, u32 number of counts, of each a string and
  *          a u64 (wire.h)
  * ASK      u32 enum guest_question, then its arguments; with a file for the answer, which the asker brings
@@ -42,6 +42,11 @@ enum control_message {
 	CONTROL_EXITED,
 };
 
+struct control_status {
+	uint32_t started, paused; /* 0 or 1 */
+	uint64_t memory_bytes;    /* of the machine */
+};
+
 /* Larger plans and answers are refused: what fits into one frame of the guest's protocol. */
 #define CONTROL_FILE_MAX (GUEST_FRAME_MAX - 4096U)
 
@@ -58,7 +63,7 @@ int control_ask(const struct container *container, enum guest_question question,
 
 /* What only the monitor knows for sure. Soon answered, or false: whoever looks at states must not hang on one monitor.
  */
-bool control_status(const struct container *container, bool *started, bool *paused);
+bool control_ask_status(const struct container *container, struct control_status *status);
 
 /* A file in memory that holds the bytes. */
 int control_file(const struct strbuf *content, struct error *err);

@@ -259,6 +259,7 @@ static void microvm_release(struct launch *launch)
 	microvm_close(launch);
 	container_plan_free(&vm->guest);
 	network_plan_free(&vm->network);
+	strbuf_free(&vm->limits);
 	free_pointer(&vm->kernel_name);
 	free_pointer(&vm->cmdline);
 }
@@ -287,5 +288,6 @@ const struct isolation isolation_microvm = {
 	.exec_child = exec_microvm_child,
 	.processes = microvm_processes,
 	.pause = microvm_pause,
+	.update = microvm_update,
 	.statistics = microvm_statistics,
 };

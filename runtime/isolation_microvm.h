@@ -10,6 +10,7 @@
 int microvm_signal(const struct container *container, int signal, bool all, struct error *err);
 int microvm_processes(const struct container *container, struct process_list *list, struct error *err);
 int microvm_pause(const struct container *container, bool paused, struct error *err);
+int microvm_update(const struct container *container, const struct oci_resources *resources, struct error *err);
 int microvm_statistics(const struct container *container, struct container_statistics *statistics, struct error *err);
 
 #endif

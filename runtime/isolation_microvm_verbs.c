@@ -3,8 +3,10 @@
 #include <string.h>
 #include <sys/pidfd.h>
 
+#include "cgroups/wire.h"
 #include "runtime/control.h"
 #include "runtime/isolation_microvm.h"
+#include "runtime/microvm_plan.h"
 
 int microvm_signal(const struct container *container, int signal, bool all, struct error *err)
 {
@@ -88,9 +90,94 @@ static int read_counts(const struct container *container, struct container_stati
 	return result < 0 ? error_set(err, -EPROTO, "the monitor gave malformed counts") : 0;
 }
 
+static int read_guest(const struct container *container, struct container_statistics *statistics, struct error *err)
+{
+	cleanup_strbuf struct strbuf answer = STRBUF_INIT;
+	struct wire_reader in = { 0 };
+	int result = control_ask(container, GUEST_QUESTION_STATISTICS, NULL, &answer, err);
+
+	/* A guest's kernel of the user's own may have no cgroups; one that is paused does not answer. */
+	if (result == -EOPNOTSUPP || result == -EBUSY)
+		return 0;
+	if (result < 0)
+		return result;
+	in = (struct wire_reader){ .next = (const unsigned char *)answer.data, .left = answer.length };
+	result = cgroup_statistics_decode(&statistics->guest, &in, err);
+	statistics->has_guest = result == 0;
+	return result < 0 ? error_prefix(err, "the guest's answer") : 0;
+}
+
 int microvm_statistics(const struct container *container, struct container_statistics *statistics, struct error *err)
 {
 	int result = container_statistics_read_host(container, statistics, err);
 
+	/* Without a group on the host there still is the guest's. */
+	if (result == -EOPNOTSUPP) {
+		memset(&statistics->cgroup, 0xff, sizeof(statistics->cgroup)); /* CGROUP_UNKNOWN */
+		statistics->cgroup.under_oom = false;
+		result = 0;
+	}
+	if (result == 0)
+		result = read_guest(container, statistics, err);
 	return result < 0 ? result : read_counts(container, statistics, err);
+}
+
+/* ---- update ---- */
+
+/* A machine keeps the memory that it was booted with, and its monitor needs all of it: less is for the guest's kernel
+ * to keep to, and more there is none. */
+static int fit_memory(struct oci_memory *memory, uint64_t machine_bytes, struct error *err)
+{
+	int64_t limit = memory->limit.value, least;
+	uint64_t wanted;
+	int result;
+
+	if (!memory->limit.set || limit == 0)
+		return 0;
+	result = microvm_memory_size(limit, &wanted, err);
+	if (result < 0)
+		return error_prefix(err, "linux.resources.memory.limit");
+	if (limit < 0 || wanted > machine_bytes)
+		return error_set(err, -EINVAL,
+			"linux.resources.memory.limit: the micro-VM was booted with %llu MiB of memory, which cannot "
+			"grow",
+			(unsigned long long)(machine_bytes >> 20));
+	least = (int64_t)microvm_monitor_memory(machine_bytes);
+	if (limit >= least)
+		return 0;
+	if (memory->swap.set && memory->swap.value > 0)
+		memory->swap.value += least - limit;
+	memory->limit.value = least;
+	return 0;
+}
+
+static int update_guest(const struct container *container, const struct oci_resources *resources, struct error *err)
+{
+	cleanup_strbuf struct strbuf arguments = STRBUF_INIT, answer = STRBUF_INIT;
+
+	if (!resources->pids_limit.set && !resources->memory.limit.set && !resources->memory.reservation.set)
+		return 0;
+	cgroup_resources_encode(resources, &arguments);
+	return control_ask(container, GUEST_QUESTION_UPDATE, &arguments, &answer, err);
+}
+
+int microvm_update(const struct container *container, const struct oci_resources *resources, struct error *err)
+{
+	struct oci_resources host = *resources;
+	struct control_status status;
+	cleanup_cgroup struct cgroup *cgroup = NULL;
+	int result = microvm_check_resources(resources, err);
+
+	if (result == 0 && !control_ask_status(container, &status))
+		result = error_set(err, -EIO, "the monitor of container \"%s\" does not answer", container->id);
+	if (result == 0)
+		result = fit_memory(&host.memory, status.memory_bytes, err);
+	if (result == 0)
+		result = container_load_cgroup(container, &cgroup, err);
+	if (result == 0)
+		result = update_guest(container, resources, err);
+	if (result < 0)
+		return result;
+	microvm_host_resources(&host);
+	return cgroup_apply(cgroup, &host, err);
 }

@@ -79,6 +79,7 @@ struct launch_vm {
 	unsigned vcpus;
 	bool console;
 	struct network_plan network; /* of the interfaces that the container's network namespace has */
+	struct strbuf limits;        /* of the guest's own group: see cgroups/wire.h */
 	struct container_plan guest; /* what the guest's init applies; launch.plan is what the host's jail does */
 };
 

@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "cgroups/wire.h"
+#include "cgroups/wire.h"
 #include "microvm/guest_protocol.h"
 #include "microvm/vm.h"
 
@@ -14,6 +16,8 @@
 #define MEMORY_DEFAULT (256 * MEBIBYTE)
 /* The monitor itself, KVM's page tables, the descriptors and inodes of the share; measured well below. */
 #define MEMORY_OVERHEAD (24 * MEBIBYTE)
+/* The monitor's threads with those that the kernel gives it, and its hooks. */
+#define MONITOR_THREADS_MAX (VM_VCPUS_MAX + 96)
 
 /* Device numbers that every Linux has without hardware behind them: the guest's own kernel serves them. */
 static const struct {
@@ -111,6 +115,8 @@ static int refuse(const struct launch *launch, struct error *err)
 		result = refuse_host_network(spec, err);
 	if (result == 0)
 		result = refuse_devices(&launch->plan.rootfs, err);
+	if (result == 0 && spec->resources)
+		result = microvm_check_resources(spec->resources, err);
 	if (result < 0)
 		return result;
 	if (launch->options->preserve_fds)
@@ -190,6 +196,36 @@ static void plan_jail(struct launch *launch)
 }
 
 /* ---- the machine ---- */
+
+uint64_t microvm_monitor_memory(uint64_t memory_bytes)
+{
+	return memory_bytes + MEMORY_OVERHEAD;
+}
+
+int microvm_check_resources(const struct oci_resources *resources, struct error *err)
+{
+	static const struct {
+		const char *file, *instead;
+	} others[] = { { "memory.max", "memory.limit" }, { "pids.max", "pids.limit" } };
+
+	for (size_t i = 0; i < resources->unified_count; i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(others); j++) {
+			if (strcmp(resources->unified[i].key, others[j].file) == 0)
+				return error_set(err, -EINVAL,
+					"linux.resources.unified[\"%s\"]: a micro-VM takes linux.resources.%s",
+					others[j].file, others[j].instead);
+		}
+	}
+	return 0;
+}
+
+void microvm_host_resources(struct oci_resources *resources)
+{
+	struct oci_i64 *pids = &resources->pids_limit;
+
+	if (pids->set && pids->value >= 0)
+		pids->value = pids->value < INT32_MAX ? pids->value + MONITOR_THREADS_MAX : -1;
+}
 
 int microvm_memory_size(int64_t limit_bytes, uint64_t *memory_bytes, struct error *err)
 {
@@ -295,6 +331,17 @@ void microvm_inherit_limits(struct process_plan *process)
 	}
 }
 
+/* What only the guest's kernel can limit goes there. The monitor's own threads do not count as the container's. */
+static void plan_limits(struct launch *launch)
+{
+	static const struct oci_resources none;
+	struct oci_resources *resources = launch->spec->resources;
+
+	cgroup_resources_encode(resources ? resources : &none, &launch->vm.limits);
+	if (resources)
+		microvm_host_resources(resources);
+}
+
 int microvm_plan(struct launch *launch, struct error *err)
 {
 	struct container_plan *guest = &launch->vm.guest;
@@ -314,5 +361,6 @@ int microvm_plan(struct launch *launch, struct error *err)
 	guest->rootfs.move_root = true;
 	microvm_inherit_limits(&launch->process);
 	plan_jail(launch);
+	plan_limits(launch);
 	return 0;
 }

@@ -19,6 +19,15 @@ int microvm_plan(struct launch *launch, struct error *err);
  * size class (2^n or 3 × 2^n MiB). -EINVAL with a sentence when too little is left. */
 int microvm_memory_size(int64_t limit_bytes, uint64_t *memory_bytes, struct error *err);
 
+/* What the monitor of such a machine needs at most. */
+uint64_t microvm_monitor_memory(uint64_t memory_bytes);
+
+/* Refuses by name what would limit the monitor and not the container. */
+int microvm_check_resources(const struct oci_resources *resources, struct error *err);
+
+/* Makes of a container's limits those of its monitor's group: the guest's kernel counts the processes. */
+void microvm_host_resources(struct oci_resources *resources);
+
 /* A limit that the plan does not name is the caller's in a container, so it is in a guest. */
 void microvm_inherit_limits(struct process_plan *process);
 

@@ -159,9 +159,13 @@ static int serve_pause(
 
 static void serve_status(const struct monitor *monitor, const struct monitor_peer *peer)
 {
-	const uint32_t words[2] = { monitor->phase >= PHASE_RUNNING, monitor->paused };
+	const struct control_status status = {
+		.started = monitor->phase >= PHASE_RUNNING,
+		.paused = monitor->paused,
+		.memory_bytes = monitor->launch->vm.memory_bytes,
+	};
 
-	(void)message_send(peer->fd, CONTROL_STATUS, words, sizeof(words), -1);
+	(void)message_send(peer->fd, CONTROL_STATUS, &status, sizeof(status), -1);
 }
 
 static void serve_counts(const struct monitor *monitor, const struct monitor_peer *peer)

@@ -75,6 +75,7 @@ static int tell_create(struct monitor *monitor, struct error *err)
 	wire_put_i64(&payload, now.tv_sec);
 	wire_put_u32(&payload, (uint32_t)now.tv_nsec);
 	wire_put_bytes(&payload, entropy, sizeof(entropy));
+	strbuf_append(&payload, monitor->launch->vm.limits.data, monitor->launch->vm.limits.length);
 	container_plan_encode(&monitor->launch->vm.guest, &payload);
 	process_plan_encode(&monitor->launch->process, &payload);
 	network_plan_encode(&monitor->launch->vm.network, &payload);

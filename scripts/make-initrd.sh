@@ -40,6 +40,7 @@ size=$(wc -c <"$init")
 	device dev/kmsg 1 11   # the standard streams of init where there is no console
 	device dev/urandom 1 9 # takes the host's entropy
 	directory proc
+	directory cgroup # HIERARCHY_PATH of microvm/guest/init/group.c
 	directory share # GUEST_SHARE_PATH of microvm/guest_protocol.h
 	entry init 0100755 "$size" 0 0
 	cat "$init"

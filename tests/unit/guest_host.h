@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "cgroups/wire.h"
 #include "microvm/guest_protocol.h"
 #include "ns/container_plan.h"
 #include "ns/network_plan.h"
@@ -230,6 +231,7 @@ static inline void host_put_create(struct host *host, struct strbuf *payload, co
 	wire_put_i64(payload, time(NULL));
 	wire_put_u32(payload, 0);
 	wire_put_bytes(payload, "", 0);
+	cgroup_resources_encode(&(struct oci_resources){ .pids_limit = { .set = false } }, payload);
 	container_plan_encode(&plan, payload);
 	process_plan_encode(process, payload);
 	network_plan_encode(&(struct network_plan){ .interfaces = NULL }, payload);

@@ -92,6 +92,14 @@ static int build_root(const struct child_orders *orders, struct rootfs *rootfs, 
 	return result;
 }
 
+/* The process is in its group by now, which becomes the root of what it sees. */
+static int enter_cgroup_namespace(const struct container_plan *container, struct error *err)
+{
+	if ((container->namespaces.unshare & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		return error_set(err, errno, "make a cgroup namespace");
+	return 0;
+}
+
 static int make_container(const struct child_orders *orders, int *master, struct error *err)
 {
 	struct rootfs *rootfs = NULL;
@@ -104,6 +112,8 @@ static int make_container(const struct child_orders *orders, int *master, struct
 	}
 	if (result == 0)
 		result = enter_time_namespace(orders->container, err);
+	if (result == 0)
+		result = enter_cgroup_namespace(orders->container, err);
 	if (result == 0)
 		result = rootfs_open(&rootfs, &orders->container->rootfs, err);
 	if (result < 0)

@@ -20,6 +20,7 @@ struct child_orders {
 	struct process_plan *process;
 	bool user_namespace;  /* the container has one: the process waits for CHILD_GO before it acts inside */
 	uint64_t clone_flags; /* CLONE_NEW* of a new container */
+	int group_fd;         /* for CLONE_INTO_CGROUP; -EBADF: none */
 	int container_pidfd;  /* of an exec; else -EBADF */
 	uint64_t join_flags;
 	int link;

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cgroups/wire.h"
+#include "microvm/guest/init/group.h"
 #include "microvm/guest/init/machine.h"
 #include "microvm/guest/init/network.h"
 #include "microvm/guest/init/questions.h"
@@ -58,8 +60,22 @@ static int check_process(const struct process_plan *process, struct error *err)
 	return 0;
 }
 
-static int read_create(const struct init *init, struct wire_reader *in, struct container_plan *container,
-	struct process_plan *process, struct network_plan *network, struct error *err)
+struct create_order {
+	struct oci_resources resources;
+	struct container_plan container;
+	struct process_plan process;
+	struct network_plan network;
+};
+
+static void create_order_free(struct create_order *order)
+{
+	cgroup_resources_free(&order->resources);
+	container_plan_free(&order->container);
+	process_plan_free(&order->process);
+	network_plan_free(&order->network);
+}
+
+static int read_create(const struct init *init, struct wire_reader *in, struct create_order *order, struct error *err)
 {
 	int64_t seconds = wire_get_i64(in);
 	uint32_t nanoseconds = wire_get_u32(in);
@@ -73,38 +89,37 @@ static int read_create(const struct init *init, struct wire_reader *in, struct c
 	if (result == 0)
 		result = machine_add_entropy(init, entropy, entropy_bytes, err);
 	if (result == 0)
-		result = container_plan_decode(container, in, err);
+		result = cgroup_resources_decode(&order->resources, in, err);
 	if (result == 0)
-		result = process_plan_decode(process, in, err);
+		result = container_plan_decode(&order->container, in, err);
 	if (result == 0)
-		result = network_plan_decode(network, in, err);
+		result = process_plan_decode(&order->process, in, err);
+	if (result == 0)
+		result = network_plan_decode(&order->network, in, err);
 	if (result == 0 && !wire_reader_ok(in))
 		result = refuse_malformed("CREATE", err);
 	if (result == 0)
-		result = check_container(container, err);
-	return result < 0 ? result : check_process(process, err);
+		result = check_container(&order->container, err);
+	return result < 0 ? result : check_process(&order->process, err);
 }
 
 static void create(struct init *init, struct wire_reader *in)
 {
-	struct container_plan container = { .hostname = NULL };
-	struct process_plan process = { .args = NULL };
-	struct network_plan network = { .interfaces = NULL };
+	cleanup(create_order_free) struct create_order order = { .container = { .hostname = NULL } };
 	struct error err = { 0 };
 	int result = session_find(init, 0) ? error_set(&err, -EBUSY, "the guest has its container already") : 0;
 	uint32_t session = result ? GUEST_SESSION_NONE : 0;
 
 	if (result == 0)
-		result = read_create(init, in, &container, &process, &network, &err);
+		result = read_create(init, in, &order, &err);
 	if (result == 0 && !init->socket_path)
-		result = network_apply(&network, &err);
+		result = network_apply(&order.network, &err);
 	if (result == 0)
-		result = session_create(init, &container, &process, &err);
+		result = group_create(init, &order.resources, &order.container.namespaces, &err);
+	if (result == 0)
+		result = session_create(init, &order.container, &order.process, &err);
 	if (result < 0)
 		control_send_failure(init, session, &err);
-	container_plan_free(&container);
-	process_plan_free(&process);
-	network_plan_free(&network);
 }
 
 static int start(struct init *init, struct wire_reader *in, struct error *err)
@@ -151,11 +166,8 @@ static int exec_session(struct init *init, struct wire_reader *in, struct error 
 		result = refuse_malformed("EXEC", &failure);
 	if (result == 0)
 		result = check_process(&process, &failure);
-	if (result == 0 && cgroup)
-		result = error_set(
-			&failure, -EOPNOTSUPP, "the container has no cgroup of its own to have %s in", cgroup);
 	if (result == 0)
-		result = session_exec(init, id, &process, &failure);
+		result = session_exec(init, id, cgroup, &process, &failure);
 	if (result < 0)
 		control_send_failure(init, id, &failure);
 	process_plan_free(&process);

@@ -11,6 +11,7 @@
  * session.c    a process tree with its streams, from clone3 to EXITED
  * child.c      what the new process does until execve
  * stream.c     pumps between pipes (or a pseudo terminal) and vsock connections
+ * group.c      the container's control group
  * questions.c  what the host wants to know about the container
  * machine.c    what is the machine's: mounts, clock, entropy, power; the way to the host
  */
@@ -23,6 +24,7 @@
 
 #include "microvm/guest_protocol.h"
 
+struct cgroup;
 struct session;
 struct message;
 
@@ -36,6 +38,7 @@ struct init {
 	struct watch control_watch;
 	struct guest_frame_reader reader;
 	struct session *sessions;
+	struct cgroup *group;    /* the container's; NULL: none */
 	uint64_t namespaces;     /* CLONE_NEW* that the container has of its own */
 	int own_pid_namespace;   /* to come back to after an exec; -EBADF: not needed yet */
 	unsigned char *scratch;  /* SCRATCH_BYTES for the pumps */

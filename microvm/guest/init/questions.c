@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/procfs.h"
+#include "cgroups/wire.h"
+#include "microvm/guest/init/group.h"
 #include "process/process_list.h"
 
 enum { STATUS_BYTES_MAX = 64 * 1024 };
@@ -127,12 +129,37 @@ static int answer_processes(struct strbuf *answer, struct error *err)
 	return 0;
 }
 
-static int answer(struct wire_reader *in, uint32_t question, struct strbuf *payload, struct error *err)
+static int answer_statistics(const struct init *init, struct strbuf *answer, struct error *err)
+{
+	struct cgroup_statistics statistics;
+	int result = init->group ? cgroup_statistics(init->group, &statistics, err)
+				 : error_set(err, -EOPNOTSUPP, "the container has no cgroup in the guest");
+
+	if (result == 0)
+		cgroup_statistics_encode(&statistics, answer);
+	return result;
+}
+
+static int update(struct init *init, struct wire_reader *in, struct error *err)
+{
+	cleanup_cgroup_resources struct oci_resources resources = { 0 };
+	int result = cgroup_resources_decode(&resources, in, err);
+
+	if (result == 0 && !wire_reader_ok(in))
+		result = error_set(err, -EPROTO, "the guest's init was sent malformed limits");
+	return result < 0 ? result : group_update(init, &resources, err);
+}
+
+static int answer(
+	struct init *init, struct wire_reader *in, uint32_t question, struct strbuf *payload, struct error *err)
 {
 	switch (question) {
 	case GUEST_QUESTION_PROCESSES:
-		return wire_reader_ok(in) ? answer_processes(payload, err)
-					  : error_set(err, -EPROTO, "the guest's init was sent a malformed question");
+		return answer_processes(payload, err);
+	case GUEST_QUESTION_STATISTICS:
+		return answer_statistics(init, payload, err);
+	case GUEST_QUESTION_UPDATE:
+		return update(init, in, err);
 	default:
 		return error_set(err, -ENOMSG, "the guest's init does not know question %u", question);
 	}
@@ -148,7 +175,7 @@ int question_answer(struct init *init, struct wire_reader *in, struct error *err
 
 	if (in->failed)
 		return error_set(err, -EPROTO, "the guest's init was sent a malformed question");
-	result = answer(in, question, &payload, &failure);
+	result = answer(init, in, question, &payload, &failure);
 	if (result == 0 && payload.length > GUEST_FRAME_MAX / 2)
 		result = error_set(&failure, -E2BIG, "the guest's answer is too long");
 	wire_put_u64(&frame, number);

@@ -15,6 +15,7 @@
 #include "base/message.h"
 #include "base/sys.h"
 #include "microvm/guest/init/child.h"
+#include "microvm/guest/init/group.h"
 #include "ns/namespaces.h"
 
 #define SESSION_CONTAINER 0
@@ -222,6 +223,10 @@ static int session_clone(struct session *session, const struct child_orders *ord
 	/* For children only: the process itself stays where it is, and comes back at once. */
 	if (inside && setns(orders->container_pidfd, CLONE_NEWPID) < 0)
 		return error_set(err, errno, "enter the container's pid namespace");
+	if (orders->group_fd >= 0) {
+		arguments.flags |= CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint64_t)orders->group_fd;
+	}
 	session->pid = sys_clone3(&arguments);
 	if (session->pid == 0)
 		child_run(orders);
@@ -317,21 +322,27 @@ static void session_admit(struct session *session, const struct namespaces_plan 
 int session_create(
 	struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err)
 {
-	/* A time namespace's offsets must be written from inside, before it is entered. */
+	/* A time namespace's offsets must be written from inside, before it is entered; a cgroup namespace begins where
+	 * the process is by then. */
 	uint64_t namespaces = container->namespaces.unshare | CLONE_NEWPID | CLONE_NEWNS;
 	struct child_orders orders = {
 		.container = container,
 		.process = process,
 		.user_namespace = namespaces & CLONE_NEWUSER,
-		.clone_flags = namespaces & ~(uint64_t)CLONE_NEWTIME,
+		.clone_flags = namespaces & ~(uint64_t)(CLONE_NEWTIME | CLONE_NEWCGROUP),
 		.container_pidfd = -EBADF,
 	};
+	cleanup_fd int group = -EBADF;
 	struct session *session;
 	int result;
 
 	if (session_find(init, SESSION_CONTAINER))
 		return error_set(err, -EBUSY, "the guest has its container already");
 	process->limits_applied = orders.user_namespace;
+	group = group_open(init, NULL, err);
+	if (group < 0 && init->group)
+		return group;
+	orders.group_fd = group;
 	result = session_begin(init, SESSION_CONTAINER, &orders, &session, err);
 	if (result < 0)
 		return result;
@@ -354,7 +365,7 @@ static int prepare_to_exec(struct init *init, struct error *err)
 	return 0;
 }
 
-int session_exec(struct init *init, uint32_t id, struct process_plan *process, struct error *err)
+int session_exec(struct init *init, uint32_t id, const char *subgroup, struct process_plan *process, struct error *err)
 {
 	struct session *container = session_find(init, SESSION_CONTAINER), *session;
 	struct child_orders orders = {
@@ -362,6 +373,7 @@ int session_exec(struct init *init, uint32_t id, struct process_plan *process, s
 		.user_namespace = init->namespaces & CLONE_NEWUSER,
 		.join_flags = init->namespaces & ~(uint64_t)CLONE_NEWPID,
 	};
+	cleanup_fd int group = -EBADF;
 	int result;
 
 	if (!container || container->exited || container->state == SESSION_PREPARING)
@@ -371,6 +383,10 @@ int session_exec(struct init *init, uint32_t id, struct process_plan *process, s
 	result = prepare_to_exec(init, err);
 	if (result < 0)
 		return result;
+	group = group_open(init, subgroup, err);
+	if (group < 0 && (init->group || subgroup))
+		return group;
+	orders.group_fd = group;
 	orders.container_pidfd = container->pidfd;
 	process->limits_applied = orders.user_namespace;
 	result = session_begin(init, id, &orders, &session, err);

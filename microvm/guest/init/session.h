@@ -37,7 +37,8 @@ bool sessions_beside(const struct init *init);
 /* Session 0. The plans are only read. */
 int session_create(
 	struct init *init, const struct container_plan *container, struct process_plan *process, struct error *err);
-int session_exec(struct init *init, uint32_t id, struct process_plan *process, struct error *err);
+/* subgroup: below the container's group; NULL: that itself. */
+int session_exec(struct init *init, uint32_t id, const char *subgroup, struct process_plan *process, struct error *err);
 int session_start(struct session *session, struct error *err);
 void session_signal(struct session *session, int signal);
 /* End of a round of the loop: frees what was reported, gives up on what drained for too long. Returns how long the loop

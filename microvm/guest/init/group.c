@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/guest/init/group.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/mount.h>
+#include <sys/sysinfo.h>
+
+#include "cgroups/kernel_controllers.h"
+
+/* A directory of the initial file system, which the container does not see. */
+#define HIERARCHY_PATH "/cgroup"
+/* What the kernel and this process need beside the workload; so that it is the workload's group that runs out of
+ * memory. */
+#define MEMORY_RESERVE_BYTES (4LL << 20)
+
+/* cgroups/ asks what the kernel has when something is missing. This one is duet's own, or the user's choice. */
+enum kernel_controller kernel_controller_state(const char *name)
+{
+	(void)name;
+	return KERNEL_CONTROLLER_UNKNOWN;
+}
+
+/* The machine's memory is a limit too. */
+static void limit_memory(struct oci_resources *resources)
+{
+	struct oci_i64 *limit = &resources->memory.limit;
+	struct sysinfo machine;
+	int64_t all;
+
+	if (sysinfo(&machine) < 0)
+		return;
+	all = (int64_t)machine.totalram * machine.mem_unit - MEMORY_RESERVE_BYTES;
+	if (!limit->set || limit->value <= 0 || limit->value > all)
+		*limit = (struct oci_i64){ .set = true, .value = all };
+}
+
+static bool asks_for_limits(const struct oci_resources *resources)
+{
+	return resources->pids_limit.set || resources->device_rule_count || resources->memory.limit.set ||
+	       resources->memory.reservation.set;
+}
+
+int group_create(
+	struct init *init, struct oci_resources *resources, const struct namespaces_plan *maps, struct error *err)
+{
+	const struct cgroup_request request = {
+		.manager = CGROUP_MANAGER_CGROUPFS,
+		.path = "/container",
+		.resources = resources,
+		.delegate = maps->unshare & CLONE_NEWUSER,
+		.owner_uid = maps->uid_mapping_count ? maps->uid_mappings[0].host_id : 0,
+		.owner_gid = maps->gid_mapping_count ? maps->gid_mappings[0].host_id : 0,
+	};
+	cleanup_cgroup_host struct cgroup_host *host = NULL;
+	int result;
+
+	if (init->socket_path)
+		return 0;
+	/* nsdelegate: the container's own view of it does not let it change its limits. */
+	if (mount("cgroup", HIERARCHY_PATH, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "nsdelegate") < 0) {
+		if (errno == ENODEV && !asks_for_limits(resources))
+			return 0;
+		return error_set(err, errno, "linux.resources: mount cgroup2 in the guest");
+	}
+	limit_memory(resources);
+	result = cgroup_host_open(&host, err);
+	return result < 0 ? result : cgroup_create(host, &request, &init->group, err);
+}
+
+int group_update(struct init *init, struct oci_resources *resources, struct error *err)
+{
+	if (!init->group)
+		return error_set(err, -EOPNOTSUPP, "the container has no cgroup in the guest, whose kernel has none");
+	if (resources->memory.limit.set)
+		limit_memory(resources);
+	return cgroup_apply(init->group, resources, err);
+}
+
+int group_open(const struct init *init, const char *subgroup, struct error *err)
+{
+	struct cgroup_join join;
+	int result;
+
+	if (!init->group && subgroup)
+		return error_set(err, -EOPNOTSUPP, "the container has no cgroup in the guest to have %s in", subgroup);
+	if (!init->group)
+		return -EBADF;
+	result = cgroup_join_open(init->group, subgroup, true, &join, err);
+	return result < 0 ? result : join.clone_into_fd;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control group of the container in the guest: the same code as on the host (cgroups/) sets the limits that only
+ * the guest's kernel can know about. How many processes there are, how much of the guest's memory they have, and which
+ * devices they open.
+ */
+#ifndef DUET_MICROVM_GUEST_GROUP_H
+#define DUET_MICROVM_GUEST_GROUP_H
+
+#include "cgroups/cgroup.h"
+#include "microvm/guest/init/init.h"
+#include "ns/container_plan.h"
+
+/* Makes the group, with the limits. maps: of the container's user namespace. */
+int group_create(
+	struct init *init, struct oci_resources *resources, const struct namespaces_plan *maps, struct error *err);
+/* Sets other limits. */
+int group_update(struct init *init, struct oci_resources *resources, struct error *err);
+/* A directory for CLONE_INTO_CGROUP: the group, or one below it. -EBADF: the container has no group; other negative
+ * errno. */
+int group_open(const struct init *init, const char *subgroup, struct error *err);
+
+#endif
