@@ -38,9 +38,10 @@
 #define GUEST_SESSION_NONE                 UINT32_MAX /* in FAILED: about a message, not about a session */
 #define GUEST_DRAIN_MS                     1000
 
-/* Where the init mounts the shared directory (virtio-fs, VM_FS_TAG), read-write: paths of rootfs and binds in a
+/* Where the init mounts the shared directory (virtio-fs, with this tag), read-write: paths of rootfs and binds in a
  * container_plan for the guest begin with it. */
 #define GUEST_SHARE_PATH "/share"
+#define GUEST_SHARE_TAG  "duet"
 
 enum guest_stream { GUEST_STREAM_STDIN, GUEST_STREAM_STDOUT, GUEST_STREAM_STDERR };
 

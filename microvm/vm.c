@@ -15,6 +15,7 @@
 #include "microvm/devices/mmio.h"
 #include "microvm/devices/rng.h"
 #include "microvm/devices/serial.h"
+#include "microvm/guest_protocol.h"
 #include "microvm/kvm.h"
 #include "microvm/layout.h"
 #include "microvm/mptable.h"
@@ -250,7 +251,7 @@ static int add_fs(struct vm *vm, const struct vm_config *config, struct error *e
 {
 	cleanup_fd int root_fd = fcntl(config->share_fd, F_DUPFD_CLOEXEC, 3);
 	const struct fs_options options = {
-		.tag = VM_FS_TAG,
+		.tag = GUEST_SHARE_TAG,
 		.root_fd = root_fd,
 		.descriptors_max = config->share_descriptors_max,
 		.capabilities = config->share_capabilities,

@@ -20,7 +20,6 @@
 #define VM_VCPUS_MAX        32
 #define VM_NETS_MAX         2
 #define VM_MEMORY_MIN_BYTES (64ULL << 20)
-#define VM_FS_TAG           "duet" /* the virtio-fs mount tag of the shared directory */
 
 /* What /dev/kvm can do here. */
 struct vm_host {
@@ -42,7 +41,7 @@ struct vm_config {
 	const char *cmdline;        /* appended to the monitor's own words; NULL: nothing */
 	uint64_t memory_bytes;      /* multiple of 1 MiB, at least VM_MEMORY_MIN_BYTES */
 	unsigned vcpus;             /* 1 to VM_VCPUS_MAX */
-	int share_fd;               /* directory served over virtio-fs under VM_FS_TAG; -1: none */
+	int share_fd;               /* directory served over virtio-fs under GUEST_SHARE_TAG; -1: none */
 	unsigned share_descriptors_max;
 	bool share_capabilities; /* see struct fs_options */
 	const struct net_options *nets;

@@ -153,43 +153,50 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 	return result;
 }
 
-/* Whether an earlier mount of the guest's covers this destination. */
-static bool covered(const struct rootfs_plan *guest, uint32_t number)
+/* Whether one of the guest's first mounts covers this path. */
+static bool covered(const struct rootfs_plan *guest, uint32_t mount_count, const char *path)
 {
-	const char *destination = guest->mounts[number].destination;
-
-	for (uint32_t i = 0; i < number; i++) {
+	for (uint32_t i = 0; i < mount_count; i++) {
 		const char *earlier = guest->mounts[i].destination;
 		size_t length = strlen(earlier);
 
-		if (strncmp(destination, earlier, length) == 0 &&
-			(destination[length] == '/' || destination[length] == '\0'))
+		if (strncmp(path, earlier, length) == 0 && (path[length] == '/' || path[length] == '\0'))
 			return true;
 	}
 	return false;
 }
 
-/* The guest cannot make the mount points that a read-only root lacks, since it is read-only on this side: they are made
- * here, as they are for a container. */
+static int make_mount_point(int root, const struct mount_plan *mount, struct error *err)
+{
+	bool file = (mount->flags & MS_BIND) && !mount->source_is_directory;
+	cleanup_fd int made = file ? make_file_in_root(root, mount->destination, 0644)
+				   : make_directories_in_root(root, mount->destination, 0755);
+
+	return made < 0 ? error_set(err, -made, "make the mount point \"%s\"", mount->destination) : 0;
+}
+
+/* The guest cannot make the mount points and the working directory that a read-only root lacks, since it is read-only
+ * on this side: they are made here, as they are for a container. */
 static int microvm_make_mount_points(const struct launch *launch, struct error *err)
 {
 	const struct rootfs_plan *guest = &launch->vm.guest.rootfs;
-	cleanup_fd int root = open(launch->plan.rootfs.mounts[0].source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *directory = guest->working_directory;
+	cleanup_fd int root = -EBADF, made = -EBADF;
+	int result = 0;
 
+	if (!guest->readonly)
+		return 0;
+	root = open(launch->plan.rootfs.mounts[0].source, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return error_set(err, errno, "open the root file system %s", launch->plan.rootfs.mounts[0].source);
-	for (uint32_t i = 0; guest->readonly && i < guest->mount_count; i++) {
-		const struct mount_plan *mount = &guest->mounts[i];
-		int made;
-
-		if (covered(guest, i) || ((mount->flags & MS_BIND) && !mount->source_is_directory))
-			continue;
-		made = make_directories_in_root(root, mount->destination, 0755);
-		if (made < 0)
-			return error_set(err, -made, "make the mount point \"%s\"", mount->destination);
-		(void)close(made);
+	for (uint32_t i = 0; i < guest->mount_count && result == 0; i++) {
+		if (!covered(guest, i, guest->mounts[i].destination))
+			result = make_mount_point(root, &guest->mounts[i], err);
 	}
-	return 0;
+	/* Whether it could be made shows when the process enters it. */
+	if (result == 0 && directory && !covered(guest, guest->mount_count, directory))
+		made = make_directories_in_root(root, directory, 0755);
+	return result;
 }
 
 static int microvm_build_jail(struct launch *launch, struct rootfs **rootfs, int *share, struct error *err)

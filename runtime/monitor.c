@@ -28,6 +28,14 @@ double monitor_now_ms(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
+double monitor_spent_ms(void)
+{
+	struct timespec spent = { 0 };
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+	return (double)spent.tv_sec * 1e3 + (double)spent.tv_nsec / 1e6;
+}
+
 static int read_signals(struct monitor *monitor, struct error *err)
 {
 	struct signalfd_siginfo info;
@@ -183,11 +191,7 @@ static void wait_sessions(struct monitor *monitor)
 /* What `make bench-start` prints as the monitor's own work. */
 static void log_ready(void)
 {
-	struct timespec spent = { 0 };
-
-	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
-	log_debug("monitor ready to enter the guest after %.3f ms of processor time",
-		(double)spent.tv_sec * 1e3 + (double)spent.tv_nsec / 1e6);
+	log_debug("monitor ready to enter the guest after %.3f ms of processor time", monitor_spent_ms());
 }
 
 /* The guest's first instruction comes when every thread, this one the last, has given up what it does not need. */

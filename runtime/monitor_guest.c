@@ -223,8 +223,8 @@ static int hear(struct monitor *monitor, struct error *err)
 {
 	struct wire_reader in = { .next = monitor->reader.payload, .left = monitor->reader.length };
 
-	log_debug("guest message %u, %.1f ms after its first instruction", monitor->reader.type,
-		monitor_now_ms() - monitor->begin_ms);
+	log_debug("guest message %u, %.1f ms after its first instruction, %.1f ms of processor time",
+		monitor->reader.type, monitor_now_ms() - monitor->begin_ms, monitor_spent_ms());
 	switch (monitor->reader.type) {
 	case GUEST_HELLO:
 		return hear_hello(monitor, &in, err);

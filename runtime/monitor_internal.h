@@ -73,6 +73,7 @@ struct monitor {
 };
 
 double monitor_now_ms(void);
+double monitor_spent_ms(void); /* processor time of all threads */
 
 /* ---- monitor_guest.c ---- */
 

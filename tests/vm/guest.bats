@@ -7,7 +7,7 @@ load ../helpers
 setup_file() {
 	export DUET_ISOLATION=microvm
 	setup_file_bundle
-	cp "$BUILD"/tests/guest/avx_isolation "$BUILD"/tests/guest/syscall_repair "$BUNDLE/rootfs/bin/"
+	cp "$BUILD"/tests/guest/{avx_isolation,syscall_repair,map_write} "$BUNDLE/rootfs/bin/"
 }
 
 teardown_file() {
@@ -66,4 +66,29 @@ teardown() {
 	wait $! || status=$?
 	[ "$status" -ne 0 ]
 	duet delete --force "$id"
+}
+
+@test "what was written to a mapping by a process that is killed is in the file" {
+	configure '.process.args = ["sh", "-c", "/bin/map_write /volume/child 300; exec /bin/map_write /volume/first 300"]
+		| .mounts += [{"destination": "/volume", "type": "bind", "source": $ARGS.positional[0], "options": ["rbind", "rw"]}]' \
+		"$SCRATCH/volume"
+	mkdir -p "$SCRATCH/volume"
+	run duet_run
+	# pid 1 of a pid namespace is not killed by itself.
+	[ "$status" -eq 2 ] || [ "$status" -eq 137 ]
+	[ "$(tr -d x <"$SCRATCH/volume/child" | wc -c)" -eq 0 ]
+	[ "$(wc -c <"$SCRATCH/volume/child")" -eq $((300 * 4096)) ]
+	[ "$(tr -d x <"$SCRATCH/volume/first" | wc -c)" -eq 0 ]
+}
+
+@test "mount points and the working directory that a read-only root lacks are made, files too" {
+	echo from-host >"$SCRATCH/file"
+	configure '.process.args = ["sh", "-c", "pwd; cat /made/for/file"] | .root.readonly = true | .process.cwd = "/made/to/work"
+		| .mounts += [{"destination": "/made/for/file", "type": "bind", "source": $ARGS.positional[0], "options": ["bind", "ro"]}]' \
+		"$SCRATCH/file"
+	run duet_run
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = /made/to/work ]
+	[ "${lines[1]}" = from-host ]
 }

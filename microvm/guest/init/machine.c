@@ -12,11 +12,11 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CLOCK_TOLERANCE_MS      10
 #define ENTROPY_MAX             1024
 #define CONNECT_TIMEOUT_SECONDS 60
-#define SHARE_TAG               "duet" /* VM_FS_TAG of microvm/vm.h */
 
 void machine_reserve_standard_streams(void)
 {
@@ -37,8 +37,8 @@ int machine_mount(struct error *err)
 {
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return error_set(err, errno, "mount proc in the guest");
-	if (mount(SHARE_TAG, GUEST_SHARE_PATH, "virtiofs", 0, NULL) < 0)
-		return error_set(err, errno, "mount the shared directory \"%s\" in the guest", SHARE_TAG);
+	if (mount(GUEST_SHARE_TAG, GUEST_SHARE_PATH, "virtiofs", 0, NULL) < 0)
+		return error_set(err, errno, "mount the shared directory \"%s\" in the guest", GUEST_SHARE_TAG);
 	return 0;
 }
 
@@ -117,12 +117,29 @@ int machine_add_entropy(const struct init *init, const void *bytes, size_t lengt
 	return 0;
 }
 
+/*
+ * Disks want it. What went to the share is with the host already: it is written through, and what was written to a
+ * mapping is written back when the mapping or the process goes (the kernel's fs/fuse/file.c, fuse_vma_close()). sync(2)
+ * would have the host write out all of its file system, for everybody.
+ */
+void machine_synchronise(const struct init *init)
+{
+	cleanup_fd int fd = -EBADF;
+	char first;
+
+	if (init->socket_path)
+		return;
+	fd = open("/proc/diskstats", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, &first, 1) != 0)
+		sync();
+}
+
 void machine_power_off(const struct init *init, bool synchronise)
 {
 	if (init->socket_path)
 		_exit(0);
 	if (synchronise)
-		sync();
+		machine_synchronise(init);
 	(void)reboot(RB_AUTOBOOT);
 	/* The kernel panics when its first process ends, and starts again too. */
 	_exit(1);

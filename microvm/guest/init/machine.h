@@ -19,7 +19,9 @@ int machine_set_clock(const struct init *init, int64_t seconds, uint32_t nanosec
 /* Credits the entropy and has the kernel reseed, before any user code runs: two guests of one snapshot must not agree.
  */
 int machine_add_entropy(const struct init *init, const void *bytes, size_t length, struct error *err);
-/* Writes the file systems back if asked, and ends the machine. */
+/* What the container's processes, which have ended, wrote is where it was to go. */
+void machine_synchronise(const struct init *init);
+/* Does that if asked, and ends the machine. */
 _Noreturn void machine_power_off(const struct init *init, bool synchronise);
 /* A last word for whoever reads the kernel's log. */
 void machine_log(const struct error *error);

@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "microvm/guest/init/child.h"
 #include "microvm/guest/init/group.h"
+#include "microvm/guest/init/machine.h"
 #include "ns/namespaces.h"
 
 #define SESSION_CONTAINER 0
@@ -51,8 +52,8 @@ static void session_report(struct session *session)
 	if (session->state == SESSION_FAILED)
 		return;
 	/* The host may stop the machine as soon as it hears of the container's end. */
-	if (session->id == SESSION_CONTAINER && !session->init->socket_path)
-		sync();
+	if (session->id == SESSION_CONTAINER)
+		machine_synchronise(session->init);
 	wire_put_u32(&payload, session->id);
 	wire_put_u32(&payload, (uint32_t)session->wait_status);
 	if (session->id != SESSION_CONTAINER)
