@@ -31,6 +31,8 @@ static const struct sock_filter instructions[] = {
 	FILTER_ALLOW_ARGUMENT(fcntl, 1, F_GETFD),
 	FILTER_ALLOW_ARGUMENT(fcntl, 1, F_DUPFD_CLOEXEC),
 	FILTER_ALLOW_IOCTL(TIOCGWINSZ),
+	/* KVM's statistics. */
+	FILTER_ALLOW(pread64),
 	/* What the guest begins with. */
 	FILTER_ALLOW(getrandom),
 	/* Known to the state directory: it may outlive its parent. */

@@ -17,9 +17,9 @@ teardown_file() {
 	teardown_file_bundle
 }
 
-# pids of the processes in the guest whose command line has the word
+# Is there a process whose command line ends with this?
 in_guest() {
-	duet exec "$ID" busybox pgrep -f "$1"
+	duet ps "${2:-$ID}" | grep "$1\$"
 }
 
 not_in_guest() {
@@ -89,15 +89,15 @@ is_gone() {
 
 @test "exec: KILL of the proxy kills the process in the guest" {
 	duet exec -d --pid-file "$SCRATCH/pid" "$ID" sleep 12345 </dev/null >/dev/null 2>&1
-	in_guest 'slee[p] 12345'
+	in_guest 'sleep 12345'
 	kill -KILL "$(cat "$SCRATCH/pid")"
-	wait_until 30 not_in_guest 'slee[p] 12345'
+	wait_until 30 not_in_guest 'sleep 12345'
 }
 
 @test "exec: a stream that the process closes is closed for who reads it" {
 	# The proxy and the monitor must not hold it.
 	timeout 60 sh -c "'$DUET' --root '$ROOT' exec -d '$ID' sh -c 'exec >&- 2>&-; sleep 4321' </dev/null 2>/dev/null | cat"
-	duet exec "$ID" busybox pkill -f 'slee[p] 4321'
+	in_guest 'sleep 4321'
 }
 
 @test "pause: the state says so, the guest stands still, exec is refused, resume goes on" {
@@ -125,7 +125,7 @@ is_gone() {
 	duet_create "$id" </dev/null >/dev/null 2>&1
 	duet start "$id"
 	duet exec "$id" sleep 1001 </dev/null >/dev/null 2>&1 &
-	wait_until 30 duet exec "$id" busybox pgrep -f 'slee[p] 1001'
+	wait_until 30 in_guest 'sleep 1001' "$id"
 	duet pause "$id"
 	duet kill "$id" KILL
 	status=0

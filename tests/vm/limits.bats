@@ -28,7 +28,6 @@ run_detached() {
 	id=$(new_id)
 	configure '.process.args = ["sh", "-c", "trap \"exit 0\" TERM; while :; do sleep 0.1; done"]
 		| .linux.resources = {"pids": {"limit": 9}}
-		| .linux.namespaces += [{"type": "cgroup"}]
 		| .mounts += [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]}]'
 	run_detached "$id"
 	run duet exec "$id" sh -c 'cat /sys/fs/cgroup/pids.max /proc/self/cgroup; cat /sys/fs/cgroup/cgroup.procs | wc -l'
@@ -50,7 +49,6 @@ run_detached() {
 @test "out of memory in the guest is the workload's own end, not the machine's" {
 	configure '.process.args = ["sh", "-c", "cat /sys/fs/cgroup/memory.max; head -c 400m /dev/zero | tail | wc -c; echo still here; cat /sys/fs/cgroup/memory.events"]
 		| .linux.resources = {"memory": {"limit": 134217728}}
-		| .linux.namespaces += [{"type": "cgroup"}]
 		| .mounts += [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]}]'
 	run duet_run
 	echo "$output"
@@ -62,14 +60,20 @@ run_detached() {
 }
 
 @test "device rules hold inside the guest" {
-	# Memory of the guest's kernel is not among the devices that every container may use.
-	configure '.process.args = ["sh", "-c", "mknod /dev/m c 1 1 || echo mknod refused; head -c 1 /dev/zero | wc -c; head -c 1 /dev/full | wc -c"]
+	# The kernel's log is not among the devices that every container may use.
+	configure '.process.args = ["sh", "-c", "mknod /dev/k c 1 11; echo x > /dev/k; head -c 1 /dev/zero | wc -c; head -c 1 /dev/full | wc -c"]
 		| .process.capabilities |= map_values(. + ["CAP_MKNOD"])
 		| .linux.resources = {"devices": [{"allow": false, "access": "rwm"}]}'
 	run duet_run
 	echo "$output"
-	[[ "$output" == *"mknod refused"* ]]
+	[[ "$output" == *"/dev/k: Operation not permitted"* ]]
+	[ "${lines[-2]}" = 1 ]
 	[ "${lines[-1]}" = 1 ]
+	configure '.process.args = ["sh", "-c", "mknod /dev/k c 1 11; echo x > /dev/k && echo written"]
+		| .process.capabilities |= map_values(. + ["CAP_MKNOD"])
+		| .linux.resources = {"devices": [{"allow": true, "type": "c", "major": 1, "minor": 11, "access": "rwm"}]}'
+	run duet_run
+	[ "$output" = written ]
 }
 
 @test "update: memory within that of the machine; more, and limits of the monitor, are refused by name" {
@@ -77,7 +81,6 @@ run_detached() {
 	id=$(new_id)
 	configure '.process.args = ["sh", "-c", "trap \"exit 0\" TERM; while :; do sleep 0.1; done"]
 		| .linux.resources = {"memory": {"limit": 167772160}}
-		| .linux.namespaces += [{"type": "cgroup"}]
 		| .mounts += [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["ro"]}]'
 	run_detached "$id"
 	duet update --memory 100m "$id"
