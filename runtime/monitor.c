@@ -247,7 +247,7 @@ static int listen_control(struct monitor *monitor, struct error *err)
 		return error_set(err, errno, "make a socket pair");
 	monitor->guest_fd = sockets[0];
 	control.read_fd = control.write_fd = sockets[1];
-	return vsock_listen(vm_vsock(monitor->vm), &control, err);
+	return vsock_listen(monitor->vsock, &control, err);
 }
 
 static int listen_streams(struct monitor *monitor, const struct monitor_streams *streams, struct error *err)
@@ -277,6 +277,7 @@ int monitor_create(struct monitor **ret, struct launch *launch, struct vm *vm, c
 
 	monitor->launch = launch;
 	monitor->vm = vm;
+	monitor->vsock = vm_vsock(vm);
 	monitor->message = xcalloc(1, sizeof(*monitor->message));
 	monitor->guest_fd = monitor->signal_fd = monitor->terminal = -EBADF;
 	for (unsigned i = 0; i < ARRAY_SIZE(monitor->finished); i++)

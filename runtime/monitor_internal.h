@@ -50,6 +50,7 @@ struct monitor_peer {
 struct monitor {
 	struct launch *launch;
 	struct vm *vm;
+	struct vsock *vsock; /* the machine's */
 	enum monitor_phase phase;
 	bool paused;
 	int guest_fd; /* the control channel; -EBADF: the guest has closed it */

@@ -32,7 +32,7 @@ int monitor_listen_stream(struct monitor *monitor, uint32_t session, enum guest_
 			return error_set(err, errno, "make an event descriptor");
 		port.finished_fd = event;
 	}
-	result = vsock_listen(vm_vsock(monitor->vm), &port, err);
+	result = vsock_listen(monitor->vsock, &port, err);
 	if (result == 0 && event >= 0)
 		*finished = take_fd(&event);
 	return result;
@@ -76,7 +76,7 @@ static void session_free(struct monitor *monitor, struct monitor_session *sessio
 	if (*place)
 		*place = session->next;
 	for (unsigned stream = 0; stream < ARRAY_SIZE(session->finished); stream++) {
-		vsock_unlisten(vm_vsock(monitor->vm), GUEST_PORT_STREAM(session->id, stream));
+		vsock_unlisten(monitor->vsock, GUEST_PORT_STREAM(session->id, stream));
 		close_fd(&session->finished[stream]);
 	}
 	if (session->proxy) {

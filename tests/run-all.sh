@@ -62,7 +62,8 @@ step "container, here" timeout 600 bats --tap "$tests"/*.bats
 if [ ! -e /dev/kvm ]; then
 	echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
 elif has_hardware_kvm; then
-	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 900 bats --tap "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" "$tests"/vm/*.bats
+	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 1200 bats --tap "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" \
+		"$tests/operations.bats" "$tests"/vm/*.bats
 else
 	step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" "$tests/exec.bats" \
 		"$tests/vm/guest.bats" "$tests/vm/jail.bats"
@@ -83,7 +84,7 @@ if [ "$TESTBED" = yes ]; then
 	for layout in v2 v1; do
 		step "testbed, cgroup $layout, systemd" "$tests/testbed/run" --cgroup=$layout --init=systemd --timeout=200 "$tests/systemd.bats"
 	done
-	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=600 --test-timeout=200 --env=DUET_ISOLATION=microvm \
-		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" "$tests"/vm/*.bats
+	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=1200 --test-timeout=200 --env=DUET_ISOLATION=microvm \
+		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" "$tests/operations.bats" "$tests"/vm/*.bats
 fi
 report
