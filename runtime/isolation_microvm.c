@@ -122,6 +122,21 @@ static int microvm_join_network(struct launch *launch, struct net_options *nets,
 	return result;
 }
 
+/* What the container's process closes has to be closed for its peers: the monitor keeps no more of it than the devices
+ * have, and standard error only for its own words. */
+static int microvm_let_streams_go(const struct launch *launch, struct error *err)
+{
+	cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fd == STDERR_FILENO && (launch->vm.console || log_descriptor() == fd))
+			continue;
+		if (null < 0 || dup2(null, fd) < 0)
+			return error_set(err, errno, "let standard streams go");
+	}
+	return 0;
+}
+
 static int microvm_make(struct launch *launch, int share, struct monitor **monitor, struct error *err)
 {
 	const struct launch_vm *options = &launch->vm;
@@ -150,7 +165,7 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 		result = vm_create(&vm, &config, err);
 	if (result == 0)
 		result = monitor_create(monitor, launch, vm, &streams, err);
-	return result;
+	return result < 0 ? result : microvm_let_streams_go(launch, err);
 }
 
 /* Whether one of the guest's first mounts covers this path. */

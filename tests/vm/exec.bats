@@ -100,6 +100,15 @@ is_gone() {
 	in_guest 'sleep 4321'
 }
 
+@test "run --detach: a stream that the process closes is closed for who reads it" {
+	local id
+	id=$(new_id)
+	configure_command sh -c 'exec >&-; sleep 4322'
+	timeout 60 sh -c "'$DUET' --root '$ROOT' run --vm --detach -b '$BUNDLE' '$id' </dev/null 2>/dev/null | cat"
+	in_guest 'sleep 4322' "$id"
+	duet delete --force "$id"
+}
+
 @test "pause: the state says so, the guest stands still, exec is refused, resume goes on" {
 	duet exec -d "$ID" sh -c 'while :; do date +%s%N; sleep 0.05; done' </dev/null >"$SCRATCH/ticks" 2>&1
 	wait_until 30 test -s "$SCRATCH/ticks"
