@@ -85,7 +85,7 @@ bits() {
 	for fd in /proc/"$pid"/fd/*; do
 		target=$(readlink "$fd" || true)
 		case $target in
-		anon_inode:kvm-vm | anon_inode:kvm-vcpu:* | anon_inode:'[eventfd]' | anon_inode:'[eventpoll]' | anon_inode:'[signalfd]') ;;
+		anon_inode:kvm-vm | anon_inode:kvm-vcpu:* | anon_inode:kvm-*-stats* | anon_inode:'[eventfd]' | anon_inode:'[eventpoll]' | anon_inode:'[signalfd]') ;;
 		socket:*) ;; # the control socket, and the pair that leads to the devices' thread
 		/dev/null) standard=$((standard + 1)) ;;
 		/ | /rootfs | /rootfs/*) ;; # what is served

@@ -6,20 +6,11 @@
 #include <sys/mount.h>
 #include <sys/sysinfo.h>
 
-#include "cgroups/kernel_controllers.h"
-
 /* A directory of the initial file system, which the container does not see. */
 #define HIERARCHY_PATH "/cgroup"
 /* What the kernel and this process need beside the workload; so that it is the workload's group that runs out of
  * memory. */
 #define MEMORY_RESERVE_BYTES (4LL << 20)
-
-/* cgroups/ asks what the kernel has when something is missing. This one is duet's own, or the user's choice. */
-enum kernel_controller kernel_controller_state(const char *name)
-{
-	(void)name;
-	return KERNEL_CONTROLLER_UNKNOWN;
-}
 
 /* The machine's memory is a limit too. */
 static void limit_memory(struct oci_resources *resources)

@@ -12,6 +12,7 @@
  * child.c      what the new process does until execve
  * stream.c     pumps between pipes (or a pseudo terminal) and vsock connections
  * group.c      the container's control group
+ * host_only.c  what cgroups/ finds on a host and not here
  * questions.c  what the host wants to know about the container
  * machine.c    what is the machine's: mounts, clock, entropy, power; the way to the host
  */
