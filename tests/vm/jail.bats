@@ -87,7 +87,7 @@ bits() {
 		case $target in
 		anon_inode:kvm-vm | anon_inode:kvm-vcpu:* | anon_inode:kvm-*-stats* | anon_inode:'[eventfd]' | anon_inode:'[eventpoll]' | anon_inode:'[signalfd]') ;;
 		socket:*) ;; # the control socket, and the pair that leads to the devices' thread
-		/dev/null) standard=$((standard + 1)) ;;
+		/dev/null | /null) standard=$((standard + 1)) ;;
 		/ | /rootfs | /rootfs/*) ;; # what is served
 		/proc/*/fd | /*) [ "$(stat -f -c %T "$fd/" 2>/dev/null)" = proc ] || fail "descriptor ${fd##*/} is $target" ;;
 		'') ;; # closed meanwhile
