@@ -30,19 +30,31 @@ static const struct cgroup_entry *v1_freezer(const struct cgroup *group)
 	return NULL;
 }
 
-static bool v2_is_frozen(const struct cgroup_entry *entry)
+static bool v2_events_say_frozen(int directory, const char *path)
 {
 	cleanup_strbuf struct strbuf events = STRBUF_INIT;
 
-	return cgroup_read(entry, "cgroup.events", &events) == 0 && cgroup_keyed_number(events.data, "frozen") == 1;
+	return file_read(directory, path, CGROUP_FILE_BYTES_MAX, &events) == 0 &&
+	       cgroup_keyed_number(events.data, "frozen") == 1;
+}
+
+static bool v2_is_frozen(const struct cgroup_entry *entry)
+{
+	return v2_events_say_frozen(entry->fd, "cgroup.events");
 }
 
 /* "THAWED", "FREEZING", "FROZEN". */
-static bool v1_state_is(const struct cgroup_entry *entry, const char *state)
+static bool v1_file_says(int directory, const char *path, const char *state)
 {
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
 
-	return cgroup_read(entry, "freezer.state", &content) == 0 && strncmp(content.data, state, strlen(state)) == 0;
+	return file_read(directory, path, CGROUP_FILE_BYTES_MAX, &content) == 0 &&
+	       strncmp(content.data, state, strlen(state)) == 0;
+}
+
+static bool v1_state_is(const struct cgroup_entry *entry, const char *state)
+{
+	return v1_file_says(entry->fd, "freezer.state", state);
 }
 
 static bool is_frozen(const struct cgroup_entry *entry)
@@ -141,23 +153,20 @@ int cgroup_is_frozen(const struct cgroup *group, bool *frozen, struct error *err
 	return 0;
 }
 
+/* By path: no descriptor of the group is needed for one look. */
 static bool saved_entry_is_frozen(char *line)
 {
+	cleanup_free char *path = NULL;
 	char *fields[CGROUP_SAVED_FIELDS];
-	struct cgroup_entry entry = { .fd = -EBADF };
-	bool frozen;
+	bool unified;
 
 	if (!cgroup_split_saved(line, fields))
 		return false;
-	entry.unified = *fields[1] == '\0';
-	if (!entry.unified && !(strtoul(fields[2], NULL, 16) & CGROUP_BIT(CGROUP_FREEZER)))
+	unified = *fields[1] == '\0';
+	if (!unified && !(strtoul(fields[2], NULL, 16) & CGROUP_BIT(CGROUP_FREEZER)))
 		return false;
-	entry.directory = xprintf("%s%s", fields[3], fields[4]);
-	entry.fd = open(entry.directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	frozen = entry.fd >= 0 && is_frozen(&entry);
-	close_fd(&entry.fd);
-	free(entry.directory);
-	return frozen;
+	path = xprintf("%s%s/%s", fields[3], fields[4], unified ? "cgroup.events" : "freezer.state");
+	return unified ? v2_events_say_frozen(AT_FDCWD, path) : v1_file_says(AT_FDCWD, path, "FROZEN");
 }
 
 bool cgroup_saved_is_frozen(const char *saved)

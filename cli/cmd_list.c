@@ -13,14 +13,26 @@ enum list_format { LIST_TABLE, LIST_JSON, LIST_IDS };
 
 enum { LIST_COLUMNS = 7 };
 
-static void list_owner(uid_t uid, char *name, size_t size)
-{
-	const struct passwd *user = getpwuid(uid);
+struct list_owner { /* the last one that was asked for: mostly all are the same */
+	bool known;
+	uid_t uid;
+	char name[64];
+};
 
+static const char *list_owner(struct list_owner *owner, uid_t uid)
+{
+	const struct passwd *user;
+
+	if (owner->known && owner->uid == uid)
+		return owner->name;
+	user = getpwuid(uid);
 	if (user)
-		(void)snprintf(name, size, "%s", user->pw_name);
+		(void)snprintf(owner->name, sizeof(owner->name), "%s", user->pw_name);
 	else
-		(void)snprintf(name, size, "#%u", (unsigned)uid);
+		(void)snprintf(owner->name, sizeof(owner->name), "#%u", (unsigned)uid);
+	owner->uid = uid;
+	owner->known = true;
+	return owner->name;
 }
 
 static void list_one_json(const struct container *container, enum oci_status status, const char *owner, bool first)
@@ -49,12 +61,12 @@ static void list_one_row(
 
 /* Returns whether something was printed. A container that vanishes meanwhile, or was never made completely, is passed
  * over with a debug line. */
-static bool list_one(const char *root, const char *id, enum list_format format, bool first, struct table *table)
+static bool list_one(const char *root, const char *id, enum list_format format, bool first, struct list_owner *owner,
+	struct table *table)
 {
 	cleanup_container struct container *container = NULL;
 	enum oci_status status;
 	struct error err;
-	char owner[64];
 
 	if (container_peek(root, id, &container, &err) < 0) {
 		log_debug("%s", err.message);
@@ -65,11 +77,10 @@ static bool list_one(const char *root, const char *id, enum list_format format, 
 		return true;
 	}
 	status = container_status(container);
-	list_owner(container->record.owner, owner, sizeof(owner));
 	if (format == LIST_JSON)
-		list_one_json(container, status, owner, first);
+		list_one_json(container, status, list_owner(owner, container->record.owner), first);
 	else
-		list_one_row(container, status, owner, table);
+		list_one_row(container, status, list_owner(owner, container->record.owner), table);
 	return true;
 }
 
@@ -101,6 +112,7 @@ static int list_run(const struct global_options *global, int argc, char **argv, 
 		"ISOLATION" };
 	cleanup(table_free) struct table table = { .columns = LIST_COLUMNS };
 	enum list_format format = LIST_TABLE;
+	struct list_owner owner = { 0 };
 	char **ids = NULL;
 	bool first = true;
 	int result = list_parse(argc, argv, &format, err);
@@ -113,7 +125,7 @@ static int list_run(const struct global_options *global, int argc, char **argv, 
 	if (format == LIST_JSON)
 		printf("[");
 	for (char **id = ids; id && *id; id++)
-		first = !list_one(global->root, *id, format, first, &table) && first;
+		first = !list_one(global->root, *id, format, first, &owner, &table) && first;
 	if (format == LIST_JSON)
 		printf("]\n");
 	if (format == LIST_TABLE)

@@ -41,23 +41,35 @@ complete_words() {
 	done
 }
 
+# section TEXT BEGIN END: the part of a text from one mark to the next.
+section() {
+	local rest=${1#*"$2"}
+	[ "$rest" != "$1" ] || fail "there is no $2"
+	echo "$2${rest%%"$3"*}"
+}
+
+# Without a process for each look: there are many.
 @test "every option of --help is completed and stands in the manual page" {
-	local verb option bash_words man zsh fish
-	zsh=$("$DUET" completion zsh)
-	fish=$("$DUET" completion fish)
+	local verb words man zsh fish all_man all_zsh all_fish
+	all_man=$("$DUET" help --man | tr -d '\\')$'\n.S'
+	all_zsh=$("$DUET" completion zsh)
+	all_fish=$("$DUET" completion fish)
 	for verb in $(verbs); do
-		bash_words=$(complete_words "$verb" --)
-		man=$("$DUET" help --man | sed -n "/^\.SS \"$verb\\b/,/^\.S[SH] /p" | tr -d '\\')
+		words=$'\n'$(complete_words "$verb" --)$'\n'
+		man=$(section "$all_man" ".SS \"$verb" $'\n.S')
+		zsh=$(section "${all_zsh#*case}" $'\n\t'"$verb)"$'\n' ';;')
+		fish=$(section "$all_fish" "-a $verb -d" "complete -c duet -n __fish_use_subcommand")
 		for option in $(options "$verb"); do
-			grep -qxF -e "$option" <<<"$bash_words" || fail "bash: $verb $option"
-			grep -qE -e "seen_subcommand_from $verb' .*-l ${option#--} " <<<"$fish" || fail "fish: $verb $option"
-			sed -n "/^	$verb)/,/^		;;/p" <<<"$zsh" | grep -qE -e "[{,']${option}[[}]" || fail "zsh: $verb $option"
-			[ "$option" = --help ] || grep -qF -e "$option" <<<"$man" || fail "man: $verb $option"
+			[[ "$words" == *$'\n'"$option"$'\n'* ]] || fail "bash: $verb $option"
+			[[ "$zsh" == *[{,\']"$option"[}[]* ]] || fail "zsh: $verb $option"
+			[[ "$fish" == *" -l ${option#--} "* ]] || fail "fish: $verb $option"
+			[[ "$option" == --help || "$man" == *"fB${option}fR"* ]] || fail "man: $verb $option"
 		done
 	done
+	words=$'\n'$(complete_words --)$'\n'
 	for option in $("$DUET" help | sed -n '/^Global/,$p' | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
-		complete_words -- | grep -qxF -e "$option" || fail "bash: $option"
-		[ "$option" = --help ] || "$DUET" help --man | tr -d '\\' | grep -qF -e "fB$option" || fail "man: $option"
+		[[ "$words" == *$'\n'"$option"$'\n'* ]] || fail "bash: $option"
+		[[ "$option" == --help || "${all_man#*GLOBAL OPTIONS}" == *"fB${option}fR"* ]] || fail "man: $option"
 	done
 }
 

@@ -250,7 +250,7 @@ counter_moved() {
 	local id events
 	id=$(new_id)
 	start_container "$id" 'touch /volume/ready; while [ ! -e /volume/go ]; do sleep 0.1; done
-		sh -c "x=\$(head -c 200000000 /dev/zero | tr \"\\0\" a)"; sleep 1; touch /volume/went; sleep 1000' \
+		tail /dev/zero; sleep 1000' \
 		'.linux.resources = {"memory": {"limit": 134217728, "swap": 134217728}}'
 	duet events --interval 500ms "$id" >"$SCRATCH/events" &
 	events=$!
