@@ -21,6 +21,13 @@ static uint64_t progress(const volatile uint64_t *counter)
 	return *counter - before;
 }
 
+static bool saved_is_frozen(const struct cgroup *group)
+{
+	cleanup_free char *saved = cgroup_save(group);
+
+	return cgroup_saved_is_frozen(saved);
+}
+
 static void frozen_processes_stand_still_until_thawed(void **state)
 {
 	struct fixture *fixture = *state;
@@ -39,15 +46,20 @@ static void frozen_processes_stand_still_until_thawed(void **state)
 	assert_int_equal(cgroup_freeze(group, FREEZE_TIMEOUT_MS, &err), 0);
 	assert_int_equal(cgroup_is_frozen(group, &frozen, &err), 0);
 	assert_true(frozen);
+	assert_true(saved_is_frozen(group));
 	assert_int_equal(progress(counter), 0);
 	assert_int_equal(cgroup_thaw(group, &err), 0);
 	assert_int_equal(cgroup_is_frozen(group, &frozen, &err), 0);
 	assert_false(frozen);
+	assert_false(saved_is_frozen(group));
 	assert_true(progress(counter) > 0);
 	kill(child, SIGKILL);
 	status_of(child);
 	delete_group(&group);
 	munmap((void *)counter, 4096);
+	assert_false(cgroup_saved_is_frozen(CGROUP_SAVED_NONE));
+	assert_false(cgroup_saved_is_frozen("cgroupfs\n1\tfreezer\t40\t/no/such\t/group\n"));
+	assert_false(cgroup_saved_is_frozen("cgroupfs\nnonsense\n"));
 }
 
 /* v1 frozen by somebody else, beside v2's freezer too. */
