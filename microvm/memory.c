@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "microvm/memory.h"
 
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 #include "microvm/layout.h"
 
-#define HUGE_PAGE_BYTES (2ULL << 20)
-#define MEBIBYTE        (1ULL << 20)
+#define MEBIBYTE (1ULL << 20)
 
 /* Guest addresses and host addresses agree modulo 2 MiB, so that a huge page of the host can back one of the guest. */
 static unsigned char *map_aligned(uint64_t size_bytes)
 {
-	size_t mapped_bytes = (size_t)(size_bytes + HUGE_PAGE_BYTES);
+	size_t mapped_bytes = (size_t)(size_bytes + GUEST_HUGE_PAGE_BYTES);
 	unsigned char *mapped, *aligned;
 	size_t before, after;
 
 	mapped = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mapped == MAP_FAILED)
 		return NULL;
-	before = (size_t)(-(uintptr_t)mapped & (HUGE_PAGE_BYTES - 1));
-	after = (size_t)HUGE_PAGE_BYTES - before;
+	before = (size_t)(-(uintptr_t)mapped & (GUEST_HUGE_PAGE_BYTES - 1));
+	after = (size_t)GUEST_HUGE_PAGE_BYTES - before;
 	aligned = mapped + before;
 	if (before)
 		(void)munmap(mapped, before);
@@ -31,10 +31,21 @@ static unsigned char *map_aligned(uint64_t size_bytes)
 	return aligned;
 }
 
-static int add_region(struct guest_memory *memory, uint64_t address, uint64_t size_bytes)
+static unsigned char *map_huge(uint64_t size_bytes)
+{
+	unsigned char *mapped = mmap(NULL, (size_t)size_bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+
+	if (mapped == MAP_FAILED)
+		return NULL;
+	(void)madvise(mapped, (size_t)size_bytes, MADV_DONTDUMP);
+	return mapped;
+}
+
+static int add_region(struct guest_memory *memory, uint64_t address, uint64_t size_bytes, enum guest_memory_pages pages)
 {
 	struct guest_memory_region *region = &memory->regions[memory->count];
-	unsigned char *host = map_aligned(size_bytes);
+	unsigned char *host = pages == GUEST_PAGES_HUGE ? map_huge(size_bytes) : map_aligned(size_bytes);
 
 	if (!host)
 		return -errno;
@@ -43,7 +54,17 @@ static int add_region(struct guest_memory *memory, uint64_t address, uint64_t si
 	return 0;
 }
 
-int guest_memory_map(struct guest_memory *memory, uint64_t size_bytes, struct error *err)
+static int explain(uint64_t size_bytes, enum guest_memory_pages pages, int code, struct error *err)
+{
+	if (pages == GUEST_PAGES_HUGE && code == ENOMEM)
+		return error_set(err, -ENOMEM,
+			"%llu huge pages of 2 MiB are needed for the guest's memory and the host has not that many to "
+			"spare (/proc/sys/vm/nr_hugepages)",
+			(unsigned long long)(size_bytes / GUEST_HUGE_PAGE_BYTES));
+	return error_set(err, code, "map %llu MiB of guest memory", (unsigned long long)(size_bytes / MEBIBYTE));
+}
+
+int guest_memory_map(struct guest_memory *memory, uint64_t size_bytes, enum guest_memory_pages pages, struct error *err)
 {
 	uint64_t low_bytes = size_bytes < LAYOUT_LOW_MEMORY_END ? size_bytes : LAYOUT_LOW_MEMORY_END;
 	struct guest_memory mapped = { .count = 0 };
@@ -52,13 +73,15 @@ int guest_memory_map(struct guest_memory *memory, uint64_t size_bytes, struct er
 	if (!size_bytes || size_bytes % MEBIBYTE || size_bytes > (UINT64_MAX >> 16))
 		return error_set(err, -EINVAL, "guest memory of %llu bytes is not a multiple of 1 MiB",
 			(unsigned long long)size_bytes);
-	result = add_region(&mapped, 0, low_bytes);
+	if (pages == GUEST_PAGES_HUGE && size_bytes % GUEST_HUGE_PAGE_BYTES)
+		return error_set(err, -EINVAL, "guest memory of %llu MiB is not a multiple of 2 MiB, a huge page",
+			(unsigned long long)(size_bytes / MEBIBYTE));
+	result = add_region(&mapped, 0, low_bytes, pages);
 	if (!result && size_bytes > low_bytes)
-		result = add_region(&mapped, LAYOUT_HIGH_MEMORY, size_bytes - low_bytes);
+		result = add_region(&mapped, LAYOUT_HIGH_MEMORY, size_bytes - low_bytes, pages);
 	if (result) {
 		guest_memory_unmap(&mapped);
-		return error_set(
-			err, -result, "map %llu MiB of guest memory", (unsigned long long)(size_bytes / MEBIBYTE));
+		return explain(size_bytes, pages, -result, err);
 	}
 	*memory = mapped;
 	return 0;

@@ -26,9 +26,17 @@ struct guest_memory {
 	unsigned count;
 };
 
-/* Maps size_bytes (multiple of 1 MiB) of anonymous memory, with transparent huge pages advised, and lays it out by
- * microvm/layout.h. Untouched pages cost nothing. Returns 0 or a negative errno. */
-int guest_memory_map(struct guest_memory *memory, uint64_t size_bytes, struct error *err);
+enum guest_memory_pages {
+	GUEST_PAGES_TRANSPARENT, /* anonymous memory, transparent huge pages advised; untouched pages cost nothing */
+	GUEST_PAGES_HUGE, /* pages of 2 MiB of the host's reserve (Documentation/admin-guide/mm/hugetlbpage.rst) */
+};
+
+#define GUEST_HUGE_PAGE_BYTES (2ULL << 20)
+
+/* Maps size_bytes (multiple of 1 MiB; of GUEST_HUGE_PAGE_BYTES for GUEST_PAGES_HUGE) and lays it out by
+ * microvm/layout.h. Returns 0 or a negative errno; -ENOMEM also for a reserve of huge pages that is too small. */
+int guest_memory_map(
+	struct guest_memory *memory, uint64_t size_bytes, enum guest_memory_pages pages, struct error *err);
 void guest_memory_unmap(struct guest_memory *memory);
 
 /* The host pointer for [address, address + length), or NULL unless that range is not empty and lies wholly inside one

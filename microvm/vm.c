@@ -356,7 +356,8 @@ static int load(struct vm *vm, const struct vm_config *config, struct boot_kerne
 {
 	cleanup_strbuf struct strbuf cmdline = STRBUF_INIT;
 	struct boot_initrd initrd = { 0 };
-	int result = boot_load_kernel(&vm->memory, config->kernel_fd, config->kernel_name, kernel, err);
+	int result = boot_load_kernel(
+		&vm->memory, config->kernel_fd, config->kernel_name, config->boot_protocol, kernel, err);
 
 	if (!result && config->initrd_fd >= 0)
 		result = boot_load_initrd(&vm->memory, config->initrd_fd, kernel, &initrd, err);
@@ -366,10 +367,10 @@ static int load(struct vm *vm, const struct vm_config *config, struct boot_kerne
 		return result;
 	make_cmdline(vm, config, &cmdline);
 	log_debug("%s; guest kernel command line: %s", vm->host.description, cmdline.data);
-	return boot_write_params(&vm->memory, &initrd, cmdline.data, err);
+	return boot_write_params(&vm->memory, kernel, &initrd, cmdline.data, err);
 }
 
-static int add_vcpus(struct vm *vm, const struct vm_config *config, uint64_t entry, struct error *err)
+static int add_vcpus(struct vm *vm, const struct vm_config *config, const struct boot_kernel *kernel, struct error *err)
 {
 	const struct cpuid_options cpuid_options = {
 		.vcpus = config->vcpus, .hardware = vm->host.hardware, .tsc_deadline = vm->machine.tsc_deadline
@@ -394,7 +395,7 @@ static int add_vcpus(struct vm *vm, const struct vm_config *config, uint64_t ent
 		vm->vcpu_count++;
 		result = vcpu_create(&vm->vcpus[i], &vm->machine, i, &options, err);
 	}
-	return result ? result : boot_set_registers(&vm->memory, vm->vcpus[0].fd, entry, err);
+	return result ? result : boot_set_registers(&vm->memory, vm->vcpus[0].fd, kernel, err);
 }
 
 static int build(struct vm *vm, const struct vm_config *config, struct error *err)
@@ -403,7 +404,7 @@ static int build(struct vm *vm, const struct vm_config *config, struct error *er
 	int result = kvm_machine_create(&vm->machine, config->kvm_fd, err);
 
 	if (!result)
-		result = guest_memory_map(&vm->memory, config->memory_bytes, err);
+		result = guest_memory_map(&vm->memory, config->memory_bytes, config->memory_pages, err);
 	if (!result)
 		result = kvm_machine_set_memory(&vm->machine, &vm->memory, err);
 	if (!result)
@@ -411,7 +412,7 @@ static int build(struct vm *vm, const struct vm_config *config, struct error *er
 	if (!result)
 		result = load(vm, config, &kernel, err);
 	if (!result)
-		result = add_vcpus(vm, config, kernel.entry, err);
+		result = add_vcpus(vm, config, &kernel, err);
 	return result;
 }
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "microvm/boot.h"
 #include "microvm/counts.h"
 #include "microvm/devices/net.h"
 #include "microvm/devices/vsock.h"
@@ -35,13 +36,15 @@ int vm_host_probe(int kvm_fd, struct vm_host *host, struct error *err);
 struct vm_config {
 	int kvm_fd;                 /* open /dev/kvm */
 	const struct vm_host *host; /* what vm_host_probe() found; NULL: vm_create() probes */
-	int kernel_fd;              /* ELF vmlinux, at offset 0 */
-	const char *kernel_name;    /* for messages */
-	int initrd_fd;              /* -1: none */
-	const char *cmdline;        /* appended to the monitor's own words; NULL: nothing */
-	uint64_t memory_bytes;      /* multiple of 1 MiB, at least VM_MEMORY_MIN_BYTES */
-	unsigned vcpus;             /* 1 to VM_VCPUS_MAX */
-	int share_fd;               /* directory served over virtio-fs under GUEST_SHARE_TAG; -1: none */
+	int kernel_fd;              /* ELF vmlinux or bzImage, at offset 0 */
+	enum boot_protocol boot_protocol;
+	const char *kernel_name; /* for messages */
+	int initrd_fd;           /* -1: none */
+	const char *cmdline;     /* appended to the monitor's own words; NULL: nothing */
+	uint64_t memory_bytes;   /* multiple of 1 MiB, at least VM_MEMORY_MIN_BYTES */
+	enum guest_memory_pages memory_pages;
+	unsigned vcpus; /* 1 to VM_VCPUS_MAX */
+	int share_fd;   /* directory served over virtio-fs under GUEST_SHARE_TAG; -1: none */
 	unsigned share_descriptors_max;
 	bool share_capabilities; /* see struct fs_options */
 	const struct net_options *nets;

@@ -113,7 +113,7 @@ refused() {
 
 @test "a guest kernel that is not one" {
 	[ -e /dev/kvm ] || skip "/dev/kvm is missing"
-	refused "not an ELF" duet_run --vm --vm-kernel "$BUNDLE/config.json"
+	refused "neither an ELF file nor a bzImage" duet_run --vm --vm-kernel "$BUNDLE/config.json"
 	refused "No such file" duet_run --vm --vm-kernel "$SCRATCH/none"
 }
 

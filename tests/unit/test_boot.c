@@ -29,7 +29,7 @@ static int set_up(void **state)
 	struct error err;
 
 	(void)state;
-	return guest_memory_map(&memory, 64 * MIB, &err);
+	return guest_memory_map(&memory, 64 * MIB, GUEST_PAGES_TRANSPARENT, &err);
 }
 
 static int tear_down(void **state)
@@ -38,6 +38,8 @@ static int tear_down(void **state)
 	guest_memory_unmap(&memory);
 	return 0;
 }
+
+static const struct boot_kernel plain_kernel = { .protocol = BOOT_LINUX, .entry = 16 * MIB, .end = 23 * MIB };
 
 struct file {
 	Elf64_Ehdr header;
@@ -75,12 +77,18 @@ static struct file good_file(void)
 	return file;
 }
 
-static int load_bytes(const void *bytes, size_t length, struct boot_kernel *kernel, struct error *err)
+static int load_by(
+	enum boot_protocol protocol, const void *bytes, size_t length, struct boot_kernel *kernel, struct error *err)
 {
 	cleanup_fd int fd = memfd_create("kernel", MFD_CLOEXEC);
 
 	assert_int_equal(write(fd, bytes, length), length);
-	return boot_load_kernel(&memory, fd, "K", kernel, err);
+	return boot_load_kernel(&memory, fd, "K", protocol, kernel, err);
+}
+
+static int load_bytes(const void *bytes, size_t length, struct boot_kernel *kernel, struct error *err)
+{
+	return load_by(BOOT_AUTOMATIC, bytes, length, kernel, err);
 }
 
 static void segments_are_put_where_they_say(void **state)
@@ -113,10 +121,10 @@ static void what_is_no_kernel_is_refused_by_name(void **state)
 	struct file file = good_file();
 
 	(void)state;
-	expect_refusal(&file, 0, -ENOEXEC, "K: not an ELF file");
-	expect_refusal(&file, 63, -ENOEXEC, "K: not an ELF file");
+	expect_refusal(&file, 0, -ENOEXEC, "K: neither an ELF file nor a bzImage");
+	expect_refusal(&file, 63, -ENOEXEC, "K: the file is shorter than an ELF header");
 	file.header.e_ident[0] = '#';
-	expect_refusal(&file, sizeof(file), -ENOEXEC, "K: not an ELF file");
+	expect_refusal(&file, sizeof(file), -ENOEXEC, "K: neither an ELF file nor a bzImage");
 	file = good_file();
 	file.header.e_machine = EM_AARCH64;
 	expect_refusal(&file, sizeof(file), -ENOEXEC, "K: not an x86-64 ELF file");
@@ -199,10 +207,197 @@ static void damaged_headers_do_no_harm(void **state)
 	}
 }
 
+/* ---- PVH ---- */
+
+/* The same with a note, where the data begin. */
+static struct file file_with_note(uint32_t type, uint32_t entry)
+{
+	struct file file = good_file();
+	const uint32_t note[] = { 4, 4, type, 0x006e6558 /* "Xen" */, entry };
+
+	memcpy(file.data, note, sizeof(note));
+	file.segments[1].p_offset = offsetof(struct file, data);
+	file.segments[1].p_filesz = sizeof(note);
+	return file;
+}
+
+static void pvh_is_taken_when_asked_for_or_needed(void **state)
+{
+	struct file file = file_with_note(18, 16 * MIB + 32);
+	struct boot_kernel kernel;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(load_bytes(&file, sizeof(file), &kernel, &err), 0);
+	assert_int_equal(kernel.protocol, BOOT_LINUX);
+	assert_int_equal(kernel.entry, 16 * MIB + 16);
+	assert_int_equal(load_by(BOOT_PVH, &file, sizeof(file), &kernel, &err), 0);
+	assert_int_equal(kernel.protocol, BOOT_PVH);
+	assert_int_equal(kernel.entry, 16 * MIB + 32);
+	/* A kernel that is not Linux has a virtual address in its ELF header. */
+	file.header.e_entry = 0xffffffff81000000ULL;
+	assert_int_equal(load_bytes(&file, sizeof(file), &kernel, &err), 0);
+	assert_int_equal(kernel.protocol, BOOT_PVH);
+	assert_int_equal(load_by(BOOT_LINUX, &file, sizeof(file), &kernel, &err), -ENOEXEC);
+	file = file_with_note(17, 16 * MIB + 32);
+	assert_int_equal(load_by(BOOT_PVH, &file, sizeof(file), &kernel, &err), -ENOTSUP);
+	assert_string_equal(err.message, "K: this kernel has no PVH entry point");
+	file = file_with_note(18, 30 * MIB);
+	assert_int_equal(load_by(BOOT_PVH, &file, sizeof(file), &kernel, &err), -ENOEXEC);
+	assert_string_equal(err.message, "K: its PVH entry point 0x1e00000 is in no segment");
+}
+
+static void broken_notes_do_no_harm(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 20; i++) {
+		for (unsigned flip = 1; flip < 256; flip *= 2) {
+			struct file file = file_with_note(18, 16 * MIB + 32);
+			struct boot_kernel kernel;
+			struct error err;
+
+			file.data[i] ^= (unsigned char)flip;
+			(void)load_by(BOOT_PVH, &file, sizeof(file), &kernel, &err);
+			file.segments[1].p_filesz = i;
+			assert_true(load_by(BOOT_PVH, &file, sizeof(file), &kernel, &err) < 0);
+		}
+	}
+}
+
+static void pvh_start_information_says_where_everything_is(void **state)
+{
+	const struct boot_kernel kernel = { .protocol = BOOT_PVH, .entry = 16 * MIB, .end = 23 * MIB };
+	const struct boot_initrd initrd = { .address = 48 * MIB, .size_bytes = 5000 };
+	const uint32_t *words;
+	const uint64_t *quads, *module, *map;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(boot_write_params(&memory, &kernel, &initrd, "quiet", &err), 0);
+	words = guest_memory_at(&memory, LAYOUT_PVH_START_INFO, 56);
+	quads = (const void *)words;
+	assert_int_equal(words[0], 0x336ec578);
+	assert_int_equal(words[1], 1);
+	assert_int_equal(words[3], 1);
+	module = guest_memory_at(&memory, quads[2], 32);
+	assert_int_equal(module[0], 48 * MIB);
+	assert_int_equal(module[1], 5000);
+	assert_string_equal(guest_memory_at(&memory, quads[3], 2048), "quiet");
+	assert_int_equal(quads[4], 0);
+	assert_int_equal(words[12], 3);
+	map = guest_memory_at(&memory, quads[5], 9 * 8);
+	assert_int_equal(map[0], 0);
+	assert_int_equal(map[1], LAYOUT_MP_TABLE);
+	assert_int_equal(map[2], 1);
+	assert_int_equal(map[6], MIB);
+	assert_int_equal(map[7], 63 * MIB);
+}
+
+/* ---- bzImage ---- */
+
+#define BZIMAGE_BYTES (3 * 512 + 4096)
+
+static void make_bzimage(unsigned char file[BZIMAGE_BYTES], struct setup_header *header)
+{
+	*header = (struct setup_header){ .setup_sects = 2,
+		.boot_flag = 0xaa55,
+		.jump = 0x6aeb, /* over 0x6a bytes */
+		.header = 0x53726448,
+		.version = 0x020f,
+		.loadflags = LOADED_HIGH,
+		.initrd_addr_max = 0x7fffffff,
+		.kernel_alignment = 0x200000,
+		.xloadflags = XLF_KERNEL_64,
+		.cmdline_size = 1000,
+		.pref_address = 16 * MIB,
+		.init_size = 8 * MIB };
+	memset(file, 0x90, BZIMAGE_BYTES);
+	memcpy(file + 0x1f1, header, sizeof(*header));
+}
+
+static void bzimage_is_entered_behind_its_setup(void **state)
+{
+	unsigned char file[BZIMAGE_BYTES];
+	const struct boot_initrd none = { 0 };
+	const struct boot_params *params;
+	struct setup_header header;
+	struct boot_kernel kernel;
+	char words[1002];
+	struct error err;
+
+	(void)state;
+	make_bzimage(file, &header);
+	file[3 * 512] = 0x77;
+	assert_int_equal(load_bytes(file, sizeof(file), &kernel, &err), 0);
+	assert_int_equal(kernel.protocol, BOOT_LINUX);
+	assert_int_equal(kernel.entry, 16 * MIB + 0x200);
+	assert_int_equal(kernel.end, 24 * MIB);
+	assert_memory_equal(guest_memory_at(&memory, 16 * MIB, 4096), file + 3 * 512, 4096);
+	assert_int_equal(boot_write_params(&memory, &kernel, &none, "quiet", &err), 0);
+	params = guest_memory_at(&memory, LAYOUT_BOOT_PARAMS, sizeof(*params));
+	assert_int_equal(params->hdr.init_size, 8 * MIB);
+	assert_int_equal(params->hdr.type_of_loader, 0xff);
+	assert_int_equal(params->hdr.setup_data, LAYOUT_SETUP_DATA);
+	/* Its own limit for the command line. */
+	memset(words, 'a', sizeof(words));
+	words[1001] = 0;
+	assert_int_equal(boot_write_params(&memory, &kernel, &none, words, &err), -E2BIG);
+	assert_int_equal(load_by(BOOT_PVH, file, sizeof(file), &kernel, &err), -ENOTSUP);
+}
+
+static void expect_bzimage_refusal(const struct setup_header *header, int code, const char *text)
+{
+	unsigned char file[BZIMAGE_BYTES] = { 0 };
+	struct boot_kernel kernel;
+	struct error err;
+
+	memcpy(file + 0x1f1, header, sizeof(*header));
+	assert_int_equal(load_bytes(file, sizeof(file), &kernel, &err), code);
+	assert_string_equal(err.message, text);
+}
+
+static void broken_bzimages_are_refused(void **state)
+{
+	unsigned char file[BZIMAGE_BYTES];
+	struct setup_header good, header;
+	struct boot_kernel kernel;
+	struct error err;
+
+	(void)state;
+	make_bzimage(file, &good);
+	header = good;
+	header.xloadflags = 0;
+	expect_bzimage_refusal(&header, -ENOEXEC, "K: this bzImage has no 64-bit entry");
+	header = good;
+	header.version = 0x020a;
+	expect_bzimage_refusal(&header, -ENOEXEC, "K: this bzImage has no 64-bit entry");
+	header = good;
+	header.pref_address = 4096;
+	expect_bzimage_refusal(&header, -ENOEXEC, "K: broken bzImage");
+	header.pref_address = UINT64_MAX - 4096;
+	expect_bzimage_refusal(&header, -ENOEXEC, "K: broken bzImage");
+	header = good;
+	header.setup_sects = 64;
+	expect_bzimage_refusal(&header, -ENOEXEC, "K: broken bzImage");
+	header = good;
+	header.init_size = 100 * MIB;
+	expect_bzimage_refusal(&header, -ENOMEM, "K: needs 116 MiB, the guest has 64 MiB");
+	/* Its header ends before the fields that are needed. */
+	header = good;
+	header.jump = 0x20eb;
+	expect_bzimage_refusal(&header, -ENOEXEC, "K: this bzImage has no 64-bit entry");
+	for (size_t i = 0x1f1; i < 0x1f1 + sizeof(header); i++) {
+		make_bzimage(file, &header);
+		file[i] ^= 0xff;
+		(void)load_bytes(file, sizeof(file), &kernel, &err);
+	}
+}
+
 static void initrd_lies_at_the_top_of_low_memory(void **state)
 {
 	cleanup_fd int fd = memfd_create("initrd", MFD_CLOEXEC);
 	const struct boot_kernel kernel = { .entry = 16 * MIB, .end = 23 * MIB };
+	struct boot_kernel low_kernel = kernel;
 	const struct boot_kernel huge_kernel = { .entry = 16 * MIB, .end = 64 * MIB - 8192 };
 	struct boot_initrd initrd = { 0 };
 	struct error err;
@@ -216,6 +411,10 @@ static void initrd_lies_at_the_top_of_low_memory(void **state)
 	assert_int_equal(initrd.size_bytes, 5000);
 	assert_memory_equal(guest_memory_at(&memory, initrd.address + 4997, 3), "end", 3);
 	assert_int_equal(boot_load_initrd(&memory, fd, &huge_kernel, &initrd, &err), -ENOMEM);
+	/* No higher than the kernel says that it looks. */
+	low_kernel.header.initrd_addr_max = 32 * MIB - 1;
+	assert_int_equal(boot_load_initrd(&memory, fd, &low_kernel, &initrd, &err), 0);
+	assert_int_equal(initrd.address, 32 * MIB - 8192);
 	assert_int_equal(ftruncate(fd, 1LL << 40), 0);
 	assert_int_equal(boot_load_initrd(&memory, fd, &kernel, &initrd, &err), -ENOMEM);
 }
@@ -229,7 +428,7 @@ static void zero_page_says_where_everything_is(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(boot_write_params(&memory, &initrd, "panic=-1 quiet", &err), 0);
+	assert_int_equal(boot_write_params(&memory, &plain_kernel, &initrd, "panic=-1 quiet", &err), 0);
 	assert_int_equal(params->hdr.boot_flag, 0xaa55);
 	assert_memory_equal(&params->hdr.header, "HdrS", 4);
 	assert_int_equal(params->hdr.ramdisk_image, 48 * MIB);
@@ -246,7 +445,7 @@ static void zero_page_says_where_everything_is(void **state)
 	assert_int_equal(seed->len, 64);
 	/* Another one for every machine. */
 	memcpy(first, seed->data, 64);
-	assert_int_equal(boot_write_params(&memory, &initrd, "", &err), 0);
+	assert_int_equal(boot_write_params(&memory, &plain_kernel, &initrd, "", &err), 0);
 	assert_true(memcmp(first, seed->data, 64) != 0);
 }
 
@@ -258,8 +457,8 @@ static void memory_above_4_gib_is_announced(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(guest_memory_map(&large, 5 * 1024 * MIB, &err), 0);
-	assert_int_equal(boot_write_params(&large, &none, "", &err), 0);
+	assert_int_equal(guest_memory_map(&large, 5 * 1024 * MIB, GUEST_PAGES_TRANSPARENT, &err), 0);
+	assert_int_equal(boot_write_params(&large, &plain_kernel, &none, "", &err), 0);
 	params = guest_memory_at(&large, LAYOUT_BOOT_PARAMS, sizeof(*params));
 	assert_int_equal(params->e820_entries, 4);
 	assert_int_equal(params->e820_table[2].addr + params->e820_table[2].size, LAYOUT_LOW_MEMORY_END);
@@ -277,10 +476,10 @@ static void command_line_has_a_limit(void **state)
 	(void)state;
 	memset(words, 'a', sizeof(words));
 	words[2047] = 0;
-	assert_int_equal(boot_write_params(&memory, &none, words, &err), 0);
+	assert_int_equal(boot_write_params(&memory, &plain_kernel, &none, words, &err), 0);
 	words[2047] = 'a';
 	words[2048] = 0;
-	assert_int_equal(boot_write_params(&memory, &none, words, &err), -E2BIG);
+	assert_int_equal(boot_write_params(&memory, &plain_kernel, &none, words, &err), -E2BIG);
 	assert_string_equal(
 		err.message, "the kernel command line has 2048 bytes, 2047 are the most that a kernel takes");
 }
@@ -437,6 +636,11 @@ int main(void)
 		with_memory(broken_segments_are_refused),
 		with_memory(kernel_that_does_not_fit_says_how_much_it_needs),
 		with_memory(damaged_headers_do_no_harm),
+		with_memory(pvh_is_taken_when_asked_for_or_needed),
+		with_memory(broken_notes_do_no_harm),
+		with_memory(pvh_start_information_says_where_everything_is),
+		with_memory(bzimage_is_entered_behind_its_setup),
+		with_memory(broken_bzimages_are_refused),
 		with_memory(initrd_lies_at_the_top_of_low_memory),
 		with_memory(zero_page_says_where_everything_is),
 		cmocka_unit_test(memory_above_4_gib_is_announced),

@@ -20,7 +20,7 @@ static void small_memory_is_one_region_from_zero(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(guest_memory_map(&memory, 64 * MIB, &err), 0);
+	assert_int_equal(guest_memory_map(&memory, 64 * MIB, GUEST_PAGES_TRANSPARENT, &err), 0);
 	assert_int_equal(memory.count, 1);
 	assert_int_equal(memory.regions[0].address, 0);
 	assert_int_equal(memory.regions[0].size_bytes, 64 * MIB);
@@ -37,7 +37,7 @@ static void large_memory_leaves_the_hole_below_4_gib(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(guest_memory_map(&memory, 8 * GIB, &err), 0);
+	assert_int_equal(guest_memory_map(&memory, 8 * GIB, GUEST_PAGES_TRANSPARENT, &err), 0);
 	assert_int_equal(memory.count, 2);
 	assert_int_equal(memory.regions[0].size_bytes, LAYOUT_LOW_MEMORY_END);
 	assert_int_equal(memory.regions[1].address, 4 * GIB);
@@ -54,10 +54,10 @@ static void memory_that_just_fits_below_the_hole_is_one_region(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(guest_memory_map(&memory, LAYOUT_LOW_MEMORY_END, &err), 0);
+	assert_int_equal(guest_memory_map(&memory, LAYOUT_LOW_MEMORY_END, GUEST_PAGES_TRANSPARENT, &err), 0);
 	assert_int_equal(memory.count, 1);
 	guest_memory_unmap(&memory);
-	assert_int_equal(guest_memory_map(&memory, LAYOUT_LOW_MEMORY_END + MIB, &err), 0);
+	assert_int_equal(guest_memory_map(&memory, LAYOUT_LOW_MEMORY_END + MIB, GUEST_PAGES_TRANSPARENT, &err), 0);
 	assert_int_equal(memory.count, 2);
 	assert_int_equal(memory.regions[1].size_bytes, MIB);
 	guest_memory_unmap(&memory);
@@ -70,7 +70,7 @@ static void only_ranges_inside_one_region_have_a_pointer(void **state)
 	unsigned char *host;
 
 	(void)state;
-	assert_int_equal(guest_memory_map(&memory, 5 * GIB, &err), 0);
+	assert_int_equal(guest_memory_map(&memory, 5 * GIB, GUEST_PAGES_TRANSPARENT, &err), 0);
 	host = memory.regions[0].host;
 	assert_ptr_equal(guest_memory_at(&memory, 0, 1), host);
 	assert_ptr_equal(guest_memory_at(&memory, 0, LAYOUT_LOW_MEMORY_END), host);
@@ -95,11 +95,11 @@ static void sizes_that_are_no_multiple_of_1_mib_are_refused(void **state)
 	struct error err;
 
 	(void)state;
-	assert_int_equal(guest_memory_map(&memory, 0, &err), -EINVAL);
-	assert_int_equal(guest_memory_map(&memory, MIB + 4096, &err), -EINVAL);
+	assert_int_equal(guest_memory_map(&memory, 0, GUEST_PAGES_TRANSPARENT, &err), -EINVAL);
+	assert_int_equal(guest_memory_map(&memory, MIB + 4096, GUEST_PAGES_TRANSPARENT, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "multiple of 1 MiB"));
-	assert_int_equal(guest_memory_map(&memory, UINT64_MAX - MIB + 1, &err), -EINVAL);
-	assert_int_equal(guest_memory_map(&memory, 1ULL << 47, &err), -ENOMEM);
+	assert_int_equal(guest_memory_map(&memory, UINT64_MAX - MIB + 1, GUEST_PAGES_TRANSPARENT, &err), -EINVAL);
+	assert_int_equal(guest_memory_map(&memory, 1ULL << 47, GUEST_PAGES_TRANSPARENT, &err), -ENOMEM);
 	assert_int_equal(memory.count, 77);
 }
 
