@@ -18,6 +18,8 @@ struct global_options {
 	char *root; /* allocated */
 	enum cgroup_manager cgroup_manager;
 	enum cgroup_rootless rootless;
+	const char *settings_file;     /* NULL: the default one */
+	const char *default_isolation; /* of the program's name; NULL: it says nothing */
 };
 
 struct command_option {

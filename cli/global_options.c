@@ -13,7 +13,8 @@ enum global_option {
 	GLOBAL_DEBUG,
 	GLOBAL_SYSTEMD,
 	GLOBAL_ROOTLESS,
-	GLOBAL_MANAGER
+	GLOBAL_MANAGER,
+	GLOBAL_CONFIG
 };
 
 const struct command_option global_option_table[] = {
@@ -27,6 +28,7 @@ const struct command_option global_option_table[] = {
 	{ "systemd-cgroup", GLOBAL_SYSTEMD, NULL, "the same as --cgroup-manager=systemd" },
 	{ "rootless", GLOBAL_ROOTLESS, "true|false|auto",
 		"go on without a cgroup when none may be made (auto: only without privilege)" },
+	{ "config", GLOBAL_CONFIG, "FILE", "the host's configuration (default: /etc/duet/duet.conf, if it is there)" },
 	{ "version", 'v', NULL, "print the version" },
 	{ 0 },
 };
@@ -81,6 +83,9 @@ static int global_option(int option, struct global_options *global, struct log_o
 		return 0;
 	case GLOBAL_SYSTEMD:
 		return global_manager(global, "systemd", err);
+	case GLOBAL_CONFIG:
+		global->settings_file = optarg;
+		return 0;
 	case GLOBAL_MANAGER:
 		return global_manager(global, optarg, err);
 	default: /* GLOBAL_ROOTLESS */

@@ -65,6 +65,21 @@ static int launch_option(int option, struct launch_command *launch, struct error
 	case LAUNCH_OPTION_VM_KERNEL:
 		options->guest_kernel = optarg;
 		return 0;
+	case LAUNCH_OPTION_VM_INITRD:
+		options->guest_initrd = optarg;
+		return 0;
+	case LAUNCH_OPTION_VM_BOOT:
+		options->vm_boot = optarg;
+		return 0;
+	case LAUNCH_OPTION_VM_MEMORY:
+		options->vm_memory = optarg;
+		return 0;
+	case LAUNCH_OPTION_VM_VCPUS:
+		options->vm_vcpus = optarg;
+		return 0;
+	case LAUNCH_OPTION_VM_HUGE_PAGES:
+		options->vm_huge_pages = true;
+		return 0;
 	case LAUNCH_OPTION_VM_CONSOLE:
 		options->vm_console = true;
 		return 0;
@@ -95,11 +110,15 @@ int launch_options_parse(const struct command *command, const struct global_opti
 {
 	int option, result;
 
-	launch->options = (struct launch_options){ .root = global->root,
+	launch->options = (struct launch_options){
+		.root = global->root,
 		.bundle = ".",
 		.signal_fd = -1,
 		.cgroup_manager = global->cgroup_manager,
-		.rootless = global->rootless };
+		.rootless = global->rootless,
+		.settings_file = global->settings_file,
+		.default_isolation = global->default_isolation,
+	};
 	while ((option = command_next_option(command, argc, argv, err)) != -1) {
 		if (option < 0)
 			return option;

@@ -23,6 +23,11 @@ enum launch_option {
 	LAUNCH_OPTION_ISOLATION = OPTION_LONG,
 	LAUNCH_OPTION_VM,
 	LAUNCH_OPTION_VM_KERNEL,
+	LAUNCH_OPTION_VM_INITRD,
+	LAUNCH_OPTION_VM_BOOT,
+	LAUNCH_OPTION_VM_MEMORY,
+	LAUNCH_OPTION_VM_VCPUS,
+	LAUNCH_OPTION_VM_HUGE_PAGES,
 	LAUNCH_OPTION_VM_CONSOLE,
 	LAUNCH_OPTION_CONSOLE_SOCKET,
 	LAUNCH_OPTION_PID_FILE,
@@ -37,9 +42,14 @@ enum launch_option {
 /* clang-format off */
 #define LAUNCH_OPTIONS                                                                                                    \
 	{ "bundle", 'b', "DIR", "the bundle (default: the current directory)" },                                         \
-	{ "isolation", LAUNCH_OPTION_ISOLATION, "container|microvm", "the wall (default: from the bundle, else container)" }, \
+	{ "isolation", LAUNCH_OPTION_ISOLATION, "container|microvm", "the wall (default: from the bundle, the program's name, the configuration file; else container)" }, \
 	{ "vm", LAUNCH_OPTION_VM, NULL, "the same as --isolation=microvm" },                                             \
-	{ "vm-kernel", LAUNCH_OPTION_VM_KERNEL, "FILE", "the guest's kernel, an ELF vmlinux (default: duet's own)" },    \
+	{ "vm-kernel", LAUNCH_OPTION_VM_KERNEL, "FILE", "the guest's kernel, an ELF vmlinux or a bzImage (default: duet's own)" }, \
+	{ "vm-initrd", LAUNCH_OPTION_VM_INITRD, "FILE", "its initrd, which must have duet's init (default: that alone)" }, \
+	{ "vm-boot", LAUNCH_OPTION_VM_BOOT, "auto|linux|pvh", "how the kernel is entered (default: auto)" },             \
+	{ "vm-memory", LAUNCH_OPTION_VM_MEMORY, "SIZE", "the guest's memory (default: from the memory limit, else 256M)" }, \
+	{ "vm-vcpus", LAUNCH_OPTION_VM_VCPUS, "N", "its processors (default: from the cpu quota or cpuset, else 1)" },    \
+	{ "vm-huge-pages", LAUNCH_OPTION_VM_HUGE_PAGES, NULL, "take its memory from the host's reserve of 2 MiB pages" }, \
 	{ "vm-console", LAUNCH_OPTION_VM_CONSOLE, NULL, "the guest kernel's messages to standard error" },               \
 	{ "console-socket", LAUNCH_OPTION_CONSOLE_SOCKET, "FILE", "unix socket that receives the terminal" },            \
 	{ "pid-file", LAUNCH_OPTION_PID_FILE, "FILE", "where to write the process id" },                                 \

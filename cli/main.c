@@ -8,6 +8,7 @@
 #include "base/sealed_program.h"
 #include "cli/global_options.h"
 #include "runtime/container.h"
+#include "runtime/isolation.h"
 #include "sandbox/sandbox.h"
 
 static int run_command(struct global_options *global, int argc, char **argv, struct error *err)
@@ -43,9 +44,19 @@ static int open_standard_descriptors(struct error *err)
 	}
 }
 
+/* A link called duet-NAME makes NAME the wall of whatever says nothing of its own. */
+static const char *isolation_of_name(const char *program)
+{
+	const char *base = strrchr(program, '/') ? strrchr(program, '/') + 1 : program;
+	const struct isolation *isolation = strncmp(base, "duet-", 5) == 0 ? isolation_find(base + 5) : NULL;
+
+	return isolation ? isolation->name : NULL;
+}
+
 int main(int argc, char **argv)
 {
-	struct global_options global = { .root = container_default_root() };
+	struct global_options global = { .root = container_default_root(),
+		.default_isolation = argc ? isolation_of_name(argv[0]) : NULL };
 	struct log_options log = { .format = LOG_FORMAT_TEXT };
 	struct error err = { 0 };
 	int result = open_standard_descriptors(&err);

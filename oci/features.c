@@ -4,6 +4,7 @@
 #include <seccomp.h>
 #include <stdbool.h>
 
+#include "oci/annotations.h"
 #include "oci/json_write.h"
 #include "oci/spec.h"
 
@@ -135,10 +136,19 @@ static void write_linux(struct json_writer *writer)
 	json_write_close(writer, '}');
 }
 
+static void write_annotations(struct json_writer *writer)
+{
+	cleanup_strbuf struct strbuf names = STRBUF_INIT;
+
+	for (size_t i = 0; oci_annotations[i]; i++)
+		strbuf_printf(&names, "%s%s", i ? "," : "", oci_annotations[i]);
+	json_write_string_member(writer, OCI_FEATURE_ANNOTATIONS, names.data);
+}
+
 void oci_features_print(struct strbuf *out)
 {
 	/* Whoever may set these changes what stands between container and host; a final dot makes a prefix of it. */
-	static const char *const unsafe[] = { "run.duet.", NULL };
+	static const char *const unsafe[] = { OCI_ANNOTATION_PREFIX, NULL };
 	struct json_writer writer = { .out = out, .indent = "    " };
 
 	json_write_open(&writer, '{');
@@ -152,6 +162,7 @@ void oci_features_print(struct strbuf *out)
 	json_write_string_member(&writer, "io.github.seccomp.libseccomp.version",
 		TEXT_OF(SCMP_VER_MAJOR) "." TEXT_OF(SCMP_VER_MINOR) "." TEXT_OF(SCMP_VER_MICRO));
 	json_write_string_member(&writer, OCI_FEATURE_ISOLATION, "container,microvm");
+	write_annotations(&writer);
 	json_write_string_member(&writer, "run.duet.version", DUET_VERSION);
 	json_write_close(&writer, '}');
 	json_write_strings_member(&writer, "potentiallyUnsafeConfigAnnotations", unsafe);

@@ -17,6 +17,8 @@
 
 /* Our own annotation of the document: the walls that `--isolation` can choose from, comma-separated. */
 #define OCI_FEATURE_ISOLATION "run.duet.isolation"
+/* What a bundle's annotations may set (oci/annotations.h), comma-separated. */
+#define OCI_FEATURE_ANNOTATIONS "run.duet.annotations"
 
 /* Appends the document, indented, with a newline at its end. */
 void oci_features_print(struct strbuf *out);

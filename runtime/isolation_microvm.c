@@ -30,21 +30,15 @@
 static int microvm_open(struct launch *launch, struct error *err)
 {
 	struct launch_vm *vm = &launch->vm;
-	const char *kernel = launch->options->guest_kernel;
-	const char *initrd = NULL;
 	cleanup_free char *initrd_name = NULL;
 
-	if (!kernel && launch->spec->vm) {
-		kernel = launch->spec->vm->kernel_path;
-		initrd = launch->spec->vm->kernel_initrd;
-	}
 	vm->kvm_fd = guest_open_kvm(err);
 	if (vm->kvm_fd < 0)
 		return vm->kvm_fd;
-	vm->kernel_fd = guest_file_open(kernel, "vmlinux", &vm->kernel_name, err);
+	vm->kernel_fd = guest_file_open(vm->kernel_path, "vmlinux", &vm->kernel_name, err);
 	if (vm->kernel_fd < 0)
 		return vm->kernel_fd;
-	vm->initrd_fd = guest_file_open(initrd, "initrd.cpio", &initrd_name, err);
+	vm->initrd_fd = guest_file_open(vm->initrd_path, "initrd.cpio", &initrd_name, err);
 	return vm->initrd_fd < 0 ? vm->initrd_fd : 0;
 }
 
@@ -147,7 +141,9 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 		.kernel_name = options->kernel_name,
 		.initrd_fd = options->initrd_fd,
 		.cmdline = options->cmdline,
+		.boot_protocol = options->boot,
 		.memory_bytes = options->memory_bytes,
+		.memory_pages = options->huge_pages ? GUEST_PAGES_HUGE : GUEST_PAGES_TRANSPARENT,
 		.vcpus = options->vcpus,
 		.share_fd = share,
 		.share_descriptors_max = SHARE_DESCRIPTORS_MAX,

@@ -6,6 +6,7 @@
 #include "cgroups/wire.h"
 #include "runtime/control.h"
 #include "runtime/isolation_microvm.h"
+#include "runtime/microvm_machine.h"
 #include "runtime/microvm_plan.h"
 
 int microvm_signal(const struct container *container, int signal, bool all, struct error *err)

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "ns/network_guest.h"
 #include "ns/rootfs.h"
+#include "oci/annotations.h"
 #include "runtime/descriptor.h"
 #include "runtime/filter.h"
 #include "runtime/hooks.h"
@@ -39,9 +40,15 @@ static int launch_choose_isolation(struct launch *launch, struct error *err)
 	const char *name = launch->options->isolation;
 
 	if (!name)
-		name = oci_annotation(launch->spec, "run.duet.isolation");
+		name = oci_annotation(launch->spec, OCI_ANNOTATION_ISOLATION);
+	if (!name && launch->spec->vm)
+		name = "microvm";
 	if (!name)
-		name = launch->spec->vm ? "microvm" : isolation_table[0]->name;
+		name = launch->options->default_isolation;
+	if (!name)
+		name = launch->settings.isolation;
+	if (!name)
+		name = isolation_table[0]->name;
 	launch->isolation = isolation_find(name);
 	if (!launch->isolation)
 		return error_set(
@@ -65,7 +72,11 @@ static int launch_load(struct launch *launch, char **ret_bundle, struct error *e
 	result = oci_spec_load(&launch->spec, bundle_fd, CONTAINER_CONFIG_FILE, err);
 	if (result < 0)
 		return result;
-	result = launch_choose_isolation(launch, err);
+	result = settings_load(launch->options->settings_file, &launch->settings, err);
+	if (result == 0)
+		result = settings_check_annotations(&launch->settings, launch->spec, err);
+	if (result == 0)
+		result = launch_choose_isolation(launch, err);
 	if (result < 0)
 		return result;
 	result = plan_container(launch->spec, bundle, &launch->plan, err);
@@ -515,6 +526,7 @@ void launch_free(struct launch **location)
 	container_plan_free(&launch->plan);
 	process_plan_free(&launch->process);
 	oci_spec_free(launch->spec);
+	settings_free(&launch->settings);
 	container_close(&launch->container);
 	free(launch);
 	*location = NULL;

@@ -29,6 +29,7 @@
 #include "process/process_plan.h"
 #include "runtime/child.h"
 #include "runtime/container.h"
+#include "runtime/settings.h"
 
 enum launch_message {
 	LAUNCH_PID =
@@ -59,8 +60,12 @@ struct launch_options {
 	const char *bundle;
 	const char *isolation; /* NULL: from the bundle, else the default */
 	const char *pid_file, *console_socket, *pidfd_socket;
-	const char *guest_kernel; /* NULL: duet's own */
-	bool vm_console;          /* the guest kernel's messages to standard error */
+	const char *default_isolation;           /* what the program's name says; NULL: nothing */
+	const char *settings_file;               /* NULL: SETTINGS_FILE, if it is there */
+	const char *guest_kernel, *guest_initrd; /* NULL: the bundle's, the host's configuration's, duet's own */
+	const char *vm_boot, *vm_memory, *vm_vcpus;
+	bool vm_huge_pages;
+	bool vm_console; /* the guest kernel's messages to standard error */
 	bool no_pivot, no_new_keyring;
 	bool init;       /* a small first process above the container's own (process_plan.h) */
 	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
@@ -74,7 +79,10 @@ struct launch_options {
 /* Of a micro-VM only: what isolation_microvm.c opened and decided. */
 struct launch_vm {
 	int kvm_fd, kernel_fd, initrd_fd, proc_fd;
+	const char *kernel_path, *initrd_path; /* of the options', the bundle's or the settings'; NULL: duet's own */
 	char *kernel_name, *cmdline;
+	enum boot_protocol boot;
+	bool huge_pages;
 	uint64_t memory_bytes;
 	unsigned vcpus;
 	bool console;
@@ -88,6 +96,7 @@ struct launch {
 	const struct isolation *isolation;
 	struct container *container;
 	struct oci_spec *spec;
+	struct settings settings;
 	struct container_plan plan;
 	struct process_plan process;
 	struct cgroup *cgroup;

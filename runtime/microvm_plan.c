@@ -8,14 +8,10 @@
 #include <sys/stat.h>
 
 #include "cgroups/wire.h"
-#include "cgroups/wire.h"
 #include "microvm/guest_protocol.h"
 #include "microvm/vm.h"
+#include "runtime/microvm_machine.h"
 
-#define MEBIBYTE       (1ULL << 20)
-#define MEMORY_DEFAULT (256 * MEBIBYTE)
-/* The monitor itself, KVM's page tables, the descriptors and inodes of the share; measured well below. */
-#define MEMORY_OVERHEAD (24 * MEBIBYTE)
 /* The monitor's threads with those that the kernel gives it, and its hooks. */
 #define MONITOR_THREADS_MAX (VM_VCPUS_MAX + 96)
 
@@ -131,6 +127,12 @@ static int refuse(const struct launch *launch, struct error *err)
 	}
 	if (spec->vm && spec->vm->image_path)
 		return error_set(err, -ENOTSUP, "config.json: vm.image is not supported by this version");
+	if (spec->vm && (spec->vm->device_tree || spec->vm->device_tree_devices || spec->vm->io_memory_count ||
+				spec->vm->irq_count))
+		return error_set(err, -EINVAL,
+			"config.json: vm.hwConfig: a micro-VM cannot be given the host's devices (deviceTree, dtdevs, "
+			"iomems, "
+			"irqs)");
 	if (spec->vm && spec->vm->hypervisor_path)
 		return error_set(err, -ENOTSUP,
 			"config.json: vm.hypervisor.path: duet is the hypervisor itself, another one cannot be named");
@@ -195,13 +197,6 @@ static void plan_jail(struct launch *launch)
 	launch->plan.rootfs = jail;
 }
 
-/* ---- the machine ---- */
-
-uint64_t microvm_monitor_memory(uint64_t memory_bytes)
-{
-	return memory_bytes + MEMORY_OVERHEAD;
-}
-
 int microvm_check_resources(const struct oci_resources *resources, struct error *err)
 {
 	static const struct {
@@ -225,94 +220,6 @@ void microvm_host_resources(struct oci_resources *resources)
 
 	if (pids->set && pids->value >= 0)
 		pids->value = pids->value < INT32_MAX ? pids->value + MONITOR_THREADS_MAX : -1;
-}
-
-int microvm_memory_size(int64_t limit_bytes, uint64_t *memory_bytes, struct error *err)
-{
-	uint64_t room, size = MEBIBYTE;
-
-	if (limit_bytes < 0) {
-		*memory_bytes = MEMORY_DEFAULT;
-		return 0;
-	}
-	if ((uint64_t)limit_bytes < VM_MEMORY_MIN_BYTES + MEMORY_OVERHEAD)
-		return error_set(err, -EINVAL,
-			"a memory limit of %lld bytes is too little for a micro-VM: it needs %llu MiB at least",
-			(long long)limit_bytes,
-			(unsigned long long)((VM_MEMORY_MIN_BYTES + MEMORY_OVERHEAD) / MEBIBYTE));
-	room = (uint64_t)limit_bytes - MEMORY_OVERHEAD;
-	while (size * 2 <= room)
-		size *= 2;
-	*memory_bytes = size + size / 2 <= room ? size + size / 2 : size;
-	return 0;
-}
-
-static unsigned cpuset_count(const char *list)
-{
-	unsigned count = 0;
-
-	while (*list) {
-		char *end;
-		unsigned long first = strtoul(list, &end, 10), last = first;
-
-		if (*end == '-')
-			last = strtoul(end + 1, &end, 10);
-		count += last >= first ? (unsigned)(last - first + 1) : 0;
-		list = *end ? end + 1 : end;
-	}
-	return count;
-}
-
-static unsigned plan_vcpus(const struct oci_spec *spec)
-{
-	const struct oci_resources *resources = spec->resources;
-	uint64_t count = 1;
-
-	if (spec->vm && spec->vm->vcpus.set) {
-		count = spec->vm->vcpus.value;
-	} else if (resources && resources->cpu.quota.set && resources->cpu.quota.value > 0) {
-		uint64_t period =
-			resources->cpu.period.set && resources->cpu.period.value ? resources->cpu.period.value : 100000;
-
-		count = ((uint64_t)resources->cpu.quota.value + period - 1) / period;
-	} else if (resources && resources->cpu.cpus) {
-		count = cpuset_count(resources->cpu.cpus);
-	}
-	return count < 1 ? 1 : count > VM_VCPUS_MAX ? VM_VCPUS_MAX : (unsigned)count;
-}
-
-static int plan_machine(struct launch *launch, struct error *err)
-{
-	const struct oci_spec *spec = launch->spec;
-	struct launch_vm *vm = &launch->vm;
-	int64_t limit = -1;
-	int result;
-
-	if (spec->resources && spec->resources->memory.limit.set && spec->resources->memory.limit.value > 0)
-		limit = spec->resources->memory.limit.value;
-	result = microvm_memory_size(limit, &vm->memory_bytes, err);
-	if (result < 0)
-		return error_prefix(err, "config.json: linux.resources.memory.limit");
-	if (spec->vm && spec->vm->memory_bytes.set) {
-		if (spec->vm->memory_bytes.value < VM_MEMORY_MIN_BYTES)
-			return error_set(err, -EINVAL,
-				"config.json: vm.hwConfig.memory: %llu bytes are too little, the guest needs %llu MiB",
-				(unsigned long long)spec->vm->memory_bytes.value,
-				(unsigned long long)(VM_MEMORY_MIN_BYTES / MEBIBYTE));
-		vm->memory_bytes = spec->vm->memory_bytes.value & ~(MEBIBYTE - 1);
-	}
-	if (spec->vm && spec->vm->vcpus.set && (spec->vm->vcpus.value < 1 || spec->vm->vcpus.value > VM_VCPUS_MAX))
-		return error_set(err, -EINVAL, "config.json: vm.hwConfig.vcpus: 1 to %d are possible", VM_VCPUS_MAX);
-	vm->vcpus = plan_vcpus(spec);
-	vm->console = launch->options->vm_console;
-	if (spec->vm && spec->vm->kernel_parameters) {
-		cleanup_strbuf struct strbuf words = STRBUF_INIT;
-
-		for (char **word = spec->vm->kernel_parameters; *word; word++)
-			strbuf_printf(&words, "%s%s", words.length ? " " : "", *word);
-		vm->cmdline = xstrdup(words.data ? words.data : "");
-	}
-	return 0;
 }
 
 void microvm_inherit_limits(struct process_plan *process)
@@ -348,7 +255,7 @@ int microvm_plan(struct launch *launch, struct error *err)
 	int result = refuse(launch, err);
 
 	if (result == 0)
-		result = plan_machine(launch, err);
+		result = microvm_machine(launch, err);
 	if (result < 0)
 		return result;
 	*guest = launch->plan;

@@ -11,16 +11,9 @@
  * Splits launch->plan. Afterwards launch->plan describes the monitor's jail (rootfs/ and binds/N below the state
  * directory's jail/, in new namespaces of every kind that the monitor needs) and launch->vm.guest the container as the
  * guest's init has to build it, with bind mounts taken from the share. Refuses by name what cannot mean the same in a
- * virtual machine. Also fills memory_bytes, vcpus, cmdline and console of launch->vm.
+ * virtual machine. Decides on the machine (microvm_machine.h).
  */
 int microvm_plan(struct launch *launch, struct error *err);
-
-/* Guest memory for a memory limit (bytes; negative: none): the limit less the monitor's own need, rounded down to a
- * size class (2^n or 3 × 2^n MiB). -EINVAL with a sentence when too little is left. */
-int microvm_memory_size(int64_t limit_bytes, uint64_t *memory_bytes, struct error *err);
-
-/* What the monitor of such a machine needs at most. */
-uint64_t microvm_monitor_memory(uint64_t memory_bytes);
 
 /* Refuses by name what would limit the monitor and not the container. */
 int microvm_check_resources(const struct oci_resources *resources, struct error *err);

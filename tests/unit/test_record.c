@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "runtime/lifecycle.h"
-#include "runtime/microvm_plan.h"
+#include "runtime/microvm_machine.h"
 #include "runtime/record.h"
 
 static void a_record_comes_back(void **state)
