@@ -43,6 +43,8 @@ customize() { # ROOT
 	mkdir -p "$root/lib/modules" "$root/boot"
 	cp -a "$work/kernel/lib/modules/$release" "$root/lib/modules/"
 	cp "$work/kernel/boot/config-$release" "$root/boot/"
+	# As it came, for micro-VMs to boot.
+	cp "$work/kernel/boot/vmlinuz-$release" "$root/boot/"
 	cp "$work/kernel/boot/vmlinuz-$release" "$DUET_TESTBED_OUT/kernel"
 	chroot "$root" depmod "$release"
 	unpack_kernel "$DUET_TESTBED_OUT/kernel" "$work"
