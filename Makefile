@@ -39,7 +39,7 @@ archive_of = $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a))
 LIBRARIES := $(foreach name,$(LIBRARY_NAMES),$(if $(call archive_of,$(name)),-l:lib$(name).a,-l$(name)))
 
 .DELETE_ON_ERROR:
-.PHONY: all deps guest demo demo-testbed test unit check-format format lint sanitize bench-start bench-start-testbed soak install clean help
+.PHONY: all deps guest demo demo-testbed test unit check-format format lint sanitize fuzz bench-start bench-start-testbed soak install clean help
 
 # What is printed by the program itself, from its table of commands.
 DOCUMENTS := $(BUILD)/duet.1 $(addprefix $(BUILD)/completion/,bash zsh fish)
@@ -160,6 +160,28 @@ sanitize-run: $(BUILD)/duet $(UNIT_TESTS)
 	@BUILD=$(CURDIR)/$(BUILD) bats tests/container.bats tests/refusals.bats tests/both.bats
 	@echo "sanitize: no finding"
 
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS    = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+
+fuzz: ## every libFuzzer target for FUZZ_SECONDS= (default 60), with AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/install-deps.sh fuzz
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC="$(FUZZ_CC)" CFLAGS="$(FUZZ_FLAGS)" fuzz-programs
+	@scripts/fuzz.sh $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+FUZZ_CC ?= clang
+# The monitor without its machine.
+$(BUILD)/tests/fuzz/fuzz_monitor: LDFLAGS += -Wl,--wrap=vm_vsock,--wrap=vm_pause
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(filter-out $(MAIN),$(OBJECTS))
+	@mkdir -p $(@D)
+	@echo "  FUZZ    $@"
+	@$(COMPILE) -fsanitize=fuzzer $(shell pkg-config --cflags $(PACKAGES)) $(LDFLAGS) -o $@ $< $(filter-out $(MAIN),$(OBJECTS)) \
+		$(LIBRARIES)
+
 bench-start: all guest test-programs ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
 	@scripts/bench-start.sh $(BUILD)
 
@@ -187,4 +209,4 @@ clean: ## remove what was built here (the cached guest kernel stays)
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
--include $(OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.d) $(UNIT_TESTS:%=%.d)

@@ -65,12 +65,12 @@ static int remove_filter(struct mnl_socket *socket, uint32_t interface)
 /* One key under a mask of zeros: every frame. */
 static void put_match_all(struct nlmsghdr *message)
 {
-	struct {
-		struct tc_u32_sel selector;
-		struct tc_u32_key key;
-	} all = { .selector = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	const struct tc_u32_sel selector = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	/* The key lies behind the selector, in its flexible array. */
+	unsigned char all[sizeof(selector) + sizeof(struct tc_u32_key)] = { 0 };
 
-	mnl_attr_put(message, TCA_U32_SEL, sizeof(all), &all);
+	memcpy(all, &selector, sizeof(selector));
+	mnl_attr_put(message, TCA_U32_SEL, sizeof(all), all);
 }
 
 static void put_redirect(struct nlmsghdr *message, uint32_t to)

@@ -9,14 +9,16 @@ test=(bats libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4
 bench=(crun runc bubblewrap)
 clients=(podman conmon runc netavark aardvark-dns containerd containernetworking-plugins docker.io iptables iproute2 tini catatonit
 	curl libcap2-bin python3 python3-grpcio)
+fuzz=(clang libclang-rt-14-dev)
 lint=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck)
 
 case ${1:-all} in
 all) wanted=("${build[@]}" "${guest[@]}" "${test[@]}" "${bench[@]}" "${lint[@]}") ;;
+fuzz) wanted=("${build[@]}" "${fuzz[@]}") ;;
 demo) wanted=("${build[@]}" "${guest[@]}" busybox-static mmdebstrap) ;;
 clients) wanted=("${build[@]}" bats busybox-static util-linux procps "${clients[@]}") ;;
 *)
-	echo "usage: $0 [all|demo|clients]" >&2
+	echo "usage: $0 [all|demo|fuzz|clients]" >&2
 	exit 2
 	;;
 esac

@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "input.h"
 #include "microvm/devices/fs/server.h"
 
 #define REPLY_BYTES    (256U << 10)
@@ -27,19 +28,8 @@
 #define KNOWN_MAX      16
 #define FILE_BYTES_MAX (1U << 20)
 #define PROGRAM_MAX    400
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *next;
-	size_t left;
-};
 
 struct known {
 	uint64_t values[KNOWN_MAX];
@@ -60,15 +50,6 @@ static struct {
 static const char *const names[] = { "a", "b", "c", "directory", "link", "link2", "proc", "tmpfs", "..", ".", "", "a/b",
 	"/", "../outside", "pipe", "user.x", "security.capability", "system.posix_acl_access", "trusted.x",
 	"../../../../etc/passwd" };
-
-static uint64_t take(struct input *input, size_t bytes)
-{
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < bytes && input->left > 0; i++, input->left--)
-		value |= (uint64_t)*input->next++ << (8 * i);
-	return value;
-}
 
 static void remember(struct known *known, uint64_t value)
 {

@@ -3,9 +3,7 @@
  * libFuzzer target for the control channel's frames, read as either side does: the bytes come in pieces of varying
  * length; every frame that is handed out must lie inside what was sent, and all of it must be readable.
  *
- * clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE -o fuzz_guest_protocol
- *     tests/fuzz/fuzz_guest_protocol.c microvm/guest_protocol.c base/alloc.c base/error.c base/strbuf.c base/wire.c
- *     && ./fuzz_guest_protocol -max_len=100000 -timeout=5
+ * libFuzzer: -max_len=100000
  */
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -4,9 +4,7 @@
  * that opens, reads, writes and closes its ends. Nothing may be touched outside the buffer that is the guest's memory,
  * and nothing may wait.
  *
- * clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -I. -D_GNU_SOURCE -o fuzz_vsock tests/fuzz/fuzz_vsock.c
- *     microvm/devices/vsock*.c microvm/devices/virtqueue.c microvm/event_loop.c base/alloc.c base/error.c base/file*.c
- * base/strbuf.c -pthread && ./fuzz_vsock -max_len=4096 -timeout=5
+ * libFuzzer: -max_len=4096
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -15,30 +13,15 @@
 #include <unistd.h>
 
 #include "../unit/vsock_driver.h"
+#include "input.h"
 
 #define PORTS      4
 #define FIRST_PORT 2048U
 #define STEPS_MAX  400
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct input {
-	const uint8_t *next;
-	size_t left;
-};
-
 struct host_port {
 	int read_end, write_end; /* the host's: reads what the guest sent, writes what the guest gets */
 };
-
-static uint32_t take(struct input *in, unsigned bytes)
-{
-	uint32_t value = 0;
-
-	for (unsigned i = 0; i < bytes && in->left; i++, in->left--)
-		value |= (uint32_t)*in->next++ << (8 * i);
-	return value;
-}
 
 static void send_packet(struct driver *d, struct input *in)
 {
