@@ -8,7 +8,7 @@ guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
 test=(bats libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 dpkg-dev util-linux procps)
 bench=(crun runc bubblewrap)
 clients=(podman conmon runc netavark aardvark-dns containerd containernetworking-plugins docker.io iptables iproute2 tini catatonit
-	curl libcap2-bin python3 python3-grpcio)
+	curl libcap2-bin uidmap slirp4netns python3 python3-grpcio)
 fuzz=(clang libclang-rt-14-dev)
 lint=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck)
 

@@ -42,6 +42,17 @@ teardown() {
 	[ "$status" -eq 125 ]
 }
 
+# bats test_tags=vm
+@test "run -i and exec -i: megabytes go in and out unharmed" {
+	head -c 3000000 /dev/urandom >"$SCRATCH/noise"
+	podman_run -i "$IMAGE" cat <"$SCRATCH/noise" >"$SCRATCH/echo"
+	cmp "$SCRATCH/noise" "$SCRATCH/echo"
+	name=$(new_name)
+	podman run -d --name "$name" "$IMAGE" sleep 1000
+	podman exec -i "$name" cat <"$SCRATCH/noise" >"$SCRATCH/echo"
+	cmp "$SCRATCH/noise" "$SCRATCH/echo"
+}
+
 @test "run: 137 for a SIGKILL, 143 for a SIGTERM from inside" {
 	run podman_run --init "$IMAGE" sh -c 'kill -KILL $$'
 	[ "$status" -eq 137 ]
@@ -224,6 +235,7 @@ teardown() {
 	file=/sys/fs/cgroup/pids/pids.max
 	! has_cgroup_v2 || file=/sys/fs/cgroup/pids.max
 	equal "$(podman_run --pids-limit 10 "$IMAGE" cat "$file")" 10
+	equal "$(podman_run --pids-limit=-1 "$IMAGE" cat "$file")" max
 	run podman_run --pids-limit 10 "$IMAGE" sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 5 & done; wait'
 	[ "$status" -ne 0 ]
 	like "$output" "*can't fork*"
@@ -270,6 +282,26 @@ teardown() {
 	run podman exec "$name" sh -c 'ls /slave/later; echo --; ls /private/later'
 	umount "$SCRATCH/shared/later" "$SCRATCH/shared"
 	equal "$output" $'file\n--'
+}
+
+@test "volumes: an overlay, ids mapped to the container's, a root file system of one's own" {
+	mkdir -p "$SCRATCH/host" "$SCRATCH/root"
+	echo from-host >"$SCRATCH/host/file"
+	equal "$(podman_run -v "$SCRATCH/host:/host:O" "$IMAGE" sh -c 'cat /host/file; echo changed >/host/file; cat /host/file')" \
+		$'from-host\nchanged'
+	equal "$(cat "$SCRATCH/host/file")" from-host
+	# runc learned to map ids in version 1.2.
+	[ "$RUNTIME_NAME" = runc ] ||
+		equal "$(podman_run --uidmap 0:100000:1000 -v "$SCRATCH/host:/host:idmap" "$IMAGE" stat -c %u /host/file)" 0
+	tar -xOf "$SCRATCH/image.tar" layer.tar | tar -xf - -C "$SCRATCH/root"
+	like "$(podman_run --rootfs "$SCRATCH/root" cat /www/index.html)" 'hello from*'
+}
+
+@test "--systemd=always: what systemd needs to run inside" {
+	run podman_run --systemd=always "$IMAGE" sh -c 'touch /run/x /run/lock/x /tmp/x; grep -E " (/run|/sys/fs/cgroup(/systemd)?) " /proc/mounts'
+	[ "$status" -eq 0 ]
+	like "$output" '* /run tmpfs rw*'
+	like "$output" '* /sys/fs/cgroup* rw,*'
 }
 
 # bats test_tags=vm

@@ -39,7 +39,7 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 before=$(leftovers)
-for client in ${CLIENTS:-podman containerd cri docker}; do
+for client in ${CLIENTS:-podman rootless containerd cri docker}; do
 	step "$client" 300 bats --tap "$here/$client.bats"
 done
 after=$(leftovers)
