@@ -15,9 +15,10 @@ export BUILD
 results=$BUILD/test-results
 mkdir -p "$results"
 
+# Only what a room would leave: other tests may run beside this.
 leftovers() {
-	grep -c duet /proc/self/mountinfo
-	find /sys/fs/cgroup -type d -name '*duet*' 2>/dev/null | sort
+	grep -F duet-clients /proc/self/mountinfo
+	find /sys/fs/cgroup -type d -name 'duet-clients*' 2>/dev/null | sort
 	find "${TMPDIR:-/tmp}" -maxdepth 1 -name 'duet-clients.*' 2>/dev/null | sort
 }
 
