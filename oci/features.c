@@ -23,6 +23,7 @@ static const struct {
 	.cgroup_systemd_user = true,
 	.cgroup_rdma = true,
 	.seccomp = true,
+	.seccomp_notify = true,
 	.apparmor = true,
 	.network_devices = true,
 	.idmapped_mounts = true,

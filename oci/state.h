@@ -29,6 +29,10 @@ struct oci_state {
 /* "creating", "created", "running", "stopped", "paused" */
 const char *oci_status_name(enum oci_status status);
 
+/* Appends what goes along with the descriptor of a seccomp filter's notifications (config-linux.md "The Container
+ * Process State"); metadata may be NULL. */
+void oci_process_state_print(struct strbuf *out, const struct oci_state *state, pid_t pid, const char *metadata);
+
 /* Appends the document: on one line without a newline (hooks), or indented by two blanks (people). */
 void oci_state_print(struct strbuf *out, const struct oci_state *state, bool indented);
 

@@ -15,6 +15,7 @@
 #include "runtime/foreground.h"
 #include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
+#include "runtime/listener.h"
 #include "runtime/out_of_memory.h"
 #include "runtime/terminal.h"
 
@@ -290,21 +291,19 @@ static int exec_make(struct exec *exec, struct error *err)
 
 static int exec_start(struct exec *exec, struct error *err)
 {
-	cleanup_free struct message *message = message_new();
+	const struct listener_facts facts = {
+		.profile = exec->spec->seccomp,
+		.state = container_state(exec->container, OCI_STATUS_RUNNING),
+		.pid = exec->child.pid,
+	};
 	int result = exec->start_told ? 0 : child_tell(&exec->child, LAUNCH_START, err);
 
-	if (result < 0)
-		return result;
 	/* A signal that comes now waits: it is for the process, which is about to be there. */
-	result = message_receive(exec->child.socket, message);
-	close_fd(&message->fd);
-	if (result == 0 && message->type == LAUNCH_FAILED)
-		return message_to_error(message, err);
-	child_reap_former(&exec->child);
-	/* A closed socket is the execve(2) in a container. */
-	if (result < 0 && result != -EPIPE)
-		return error_set(err, -result, "hear from the container's process");
-	return 0;
+	if (result == 0)
+		result = listener_wait_start(exec->child.socket, &facts, err);
+	if (result == 0)
+		child_reap_former(&exec->child);
+	return result;
 }
 
 static int exec_signal(void *context, int signal, struct error *err)

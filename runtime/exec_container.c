@@ -20,6 +20,8 @@
 
 #include "ns/namespaces.h"
 #include "process/terminal.h"
+#include "runtime/exec.h"
+#include "runtime/listener.h"
 
 #define SIBLING_STACK_BYTES (256U << 10)
 
@@ -121,7 +123,8 @@ static int become_process(struct exec *exec, struct error *err)
 	if (result < 0)
 		return result;
 	exec->process.error_fd = exec->child.socket;
-	return process_execute(&exec->process, executable, err);
+	result = listener_hand_over(&exec->process, exec->child.socket, err);
+	return result < 0 ? result : process_execute(&exec->process, executable, err);
 }
 
 static int sibling_main(void *argument)

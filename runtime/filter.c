@@ -24,13 +24,11 @@ int filter_compile(
 	result = seccomp_compile_cached(cache, profile, &program, NULL, err);
 	if (result < 0)
 		return result;
-	if (program.notify) {
-		seccomp_program_free(&program);
-		return error_set(
-			err, -ENOTSUP, "config.json: linux.seccomp: SCMP_ACT_NOTIFY is not supported by this version");
-	}
 	*seccomp = (struct process_seccomp){
-		.filter = program.filter, .filter_count = program.count, .flags = program.flags
+		.filter = program.filter,
+		.filter_count = program.count,
+		.flags = program.flags,
+		.notify = program.notify,
 	};
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "runtime/exec_container.h"
 #include "runtime/isolation.h"
 #include "runtime/isolation_container.h"
+#include "runtime/listener.h"
 
 static int container_prepare(struct launch *launch, struct error *err)
 {
@@ -106,6 +107,8 @@ static int container_child(struct launch *launch, struct error *err)
 	launch->child.socket = connection;
 	launch->process.error_fd = connection;
 	result = launch_child_hooks(launch, OCI_HOOK_START_CONTAINER, OCI_STATUS_CREATED, err);
+	if (result == 0)
+		result = listener_hand_over(&launch->process, connection, err);
 	if (result == 0)
 		result = process_execute(&launch->process, executable, err);
 	return result;

@@ -20,6 +20,7 @@
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
 #include "runtime/launch_child.h"
+#include "runtime/listener.h"
 #include "runtime/plan.h"
 #include "runtime/terminal.h"
 
@@ -453,7 +454,7 @@ static int launch_poststart(struct launch *launch, struct error *err)
 
 int launch_start(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = message_new();
+	struct listener_facts facts = { .profile = launch->spec->seccomp, .pid = launch->child.pid };
 	int result;
 
 	launch->container->record.started = true;
@@ -462,15 +463,10 @@ int launch_start(struct launch *launch, struct error *err)
 		result = child_tell(&launch->child, LAUNCH_START, err);
 	if (result < 0)
 		return result;
+	facts.state = container_state(launch->container, OCI_STATUS_CREATED);
 	/* A signal that comes now waits: it is for the process, which is about to be there. */
-	result = message_receive(launch->child.socket, message);
-	if (result == 0 && message->type == LAUNCH_FAILED)
-		return message_to_error(message, err);
-	/* A closed socket is a container's execve(2); that it may also be its death will be seen by who waits for it.
-	 */
-	if (result < 0 && result != -EPIPE)
-		return error_set(err, -result, "hear from the container's process");
-	return launch_poststart(launch, err);
+	result = listener_wait_start(launch->child.socket, &facts, err);
+	return result < 0 ? result : launch_poststart(launch, err);
 }
 
 int launch_accept(struct launch *launch, struct error *err)

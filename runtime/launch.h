@@ -43,9 +43,10 @@ enum launch_message {
 	LAUNCH_ACCEPTED, /* answered by DONE: from then on the child lives on its own */
 	LAUNCH_START,    /* also over the control socket */
 	LAUNCH_STARTED,
-	LAUNCH_SIGNAL, /* control socket: u32 signal, u32 all */
-	LAUNCH_DONE,   /* answer: it was done */
-	LAUNCH_FAILED, /* struct error */
+	LAUNCH_SIGNAL,   /* control socket: u32 signal, u32 all */
+	LAUNCH_DONE,     /* answer: it was done */
+	LAUNCH_FAILED,   /* struct error */
+	LAUNCH_LISTENER, /* with the descriptor of a filter's notifications: see runtime/listener.h */
 };
 
 struct isolation;

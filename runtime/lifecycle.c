@@ -12,6 +12,7 @@
 #include "runtime/container_processes.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
+#include "runtime/listener.h"
 
 #define KILL_WAIT_MS 10000
 
@@ -40,24 +41,61 @@ static struct oci_spec *kept_spec(const struct container *container)
 	return spec;
 }
 
-static int start_ask(struct container *container, struct error *err)
+static int kill_and_wait(struct container *container, struct error *err)
 {
-	cleanup_free struct message *answer = message_new();
+	cleanup_fd int pidfd = container_pidfd(container);
+	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+	cleanup_cgroup struct cgroup *cgroup = NULL;
+	int ready;
+
+	if (pidfd < 0)
+		return 0;
+	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+		return error_set(err, errno, "kill container \"%s\"", container->id);
+	/* A process that is frozen by a v1 cgroup does not even die of SIGKILL. */
+	if (container_load_cgroup(container, &cgroup, NULL) == 0)
+		(void)cgroup_thaw(cgroup, NULL);
+	do {
+		ready = poll(&ended, 1, KILL_WAIT_MS);
+	} while (ready < 0 && errno == EINTR);
+	if (ready == 0)
+		return error_set(err, -ETIMEDOUT, "container \"%s\": process %d did not end within %d s of SIGKILL",
+			container->id, (int)container->record.pid, KILL_WAIT_MS / 1000);
+	return 0;
+}
+
+static int start_ask(struct container *container, const struct oci_spec *spec, struct error *err)
+{
 	cleanup_fd int connection = message_connect(container->directory_fd, CONTAINER_CONTROL_FILE);
+	const struct listener_facts facts = {
+		.profile = spec ? spec->seccomp : NULL,
+		.state = container_state(container, OCI_STATUS_CREATED),
+		.pid = container->record.pid,
+	};
 	int result;
 
 	if (connection < 0)
 		return error_set(err, -connection, "speak to container \"%s\"", container->id);
 	result = message_send(connection, LAUNCH_START, NULL, 0, -1);
-	if (result == 0)
-		result = message_receive(connection, answer);
-	close_fd(&answer->fd);
-	if (result == 0 && answer->type == LAUNCH_FAILED)
-		return message_to_error(answer, err);
-	/* A container's execve(2) closes the connection; a monitor answers. */
-	if (result < 0 && result != -EPIPE)
-		return error_set(err, -result, "hear from container \"%s\"", container->id);
-	return 0;
+	if (result < 0)
+		return error_set(err, -result, "speak to container \"%s\"", container->id);
+	return listener_wait_start(connection, &facts, err);
+}
+
+/* config.md: a poststart hook that fails stops the container. */
+static int start_poststart(struct container *container, const struct oci_spec *spec, struct error *err)
+{
+	struct oci_state state;
+	struct error failure;
+	int result;
+
+	if (!spec || !spec->hooks[OCI_HOOK_POSTSTART].count)
+		return 0;
+	state = container_state(container, OCI_STATUS_RUNNING);
+	result = hooks_run(spec, OCI_HOOK_POSTSTART, &state, err);
+	if (result < 0 && kill_and_wait(container, &failure) < 0)
+		log_warning("%s", failure.message);
+	return result;
 }
 
 int lifecycle_start(const char *root, const char *id, struct error *err)
@@ -65,7 +103,6 @@ int lifecycle_start(const char *root, const char *id, struct error *err)
 	cleanup_container struct container *container = NULL;
 	cleanup_oci_spec struct oci_spec *spec = NULL;
 	struct error failure;
-	struct oci_state state;
 	enum oci_status status;
 	int result = container_open(root, id, NULL, &container, err);
 
@@ -75,7 +112,8 @@ int lifecycle_start(const char *root, const char *id, struct error *err)
 	if (status != OCI_STATUS_CREATED)
 		return error_set(err, -EINVAL, "cannot start container \"%s\": it is %s, not created", id,
 			oci_status_name(status));
-	result = start_ask(container, err);
+	spec = kept_spec(container);
+	result = start_ask(container, spec, err);
 	if (result < 0)
 		return result;
 	container->record.started = true;
@@ -83,11 +121,7 @@ int lifecycle_start(const char *root, const char *id, struct error *err)
 	 */
 	if (container_save(container, &failure) < 0)
 		log_warning("%s", failure.message);
-	spec = kept_spec(container);
-	if (!spec || !spec->hooks[OCI_HOOK_POSTSTART].count)
-		return 0;
-	state = container_state(container, OCI_STATUS_RUNNING);
-	return hooks_run(spec, OCI_HOOK_POSTSTART, &state, err);
+	return start_poststart(container, spec, err);
 }
 
 int lifecycle_kill(const char *root, const char *id, int signal, bool all, struct error *err)
@@ -135,29 +169,6 @@ int lifecycle_cleanup(struct container *container, struct error *err)
 	}
 	oci_spec_free(spec);
 	return container_remove(container, err);
-}
-
-static int kill_and_wait(struct container *container, struct error *err)
-{
-	cleanup_fd int pidfd = container_pidfd(container);
-	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
-	cleanup_cgroup struct cgroup *cgroup = NULL;
-	int ready;
-
-	if (pidfd < 0)
-		return 0;
-	if (pidfd_send_signal(pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
-		return error_set(err, errno, "kill container \"%s\"", container->id);
-	/* A process that is frozen by a v1 cgroup does not even die of SIGKILL. */
-	if (container_load_cgroup(container, &cgroup, NULL) == 0)
-		(void)cgroup_thaw(cgroup, NULL);
-	do {
-		ready = poll(&ended, 1, KILL_WAIT_MS);
-	} while (ready < 0 && errno == EINTR);
-	if (ready == 0)
-		return error_set(err, -ETIMEDOUT, "container \"%s\": process %d did not end within %d s of SIGKILL",
-			container->id, (int)container->record.pid, KILL_WAIT_MS / 1000);
-	return 0;
 }
 
 int lifecycle_delete(const char *root, const char *id, bool force, struct error *err)
