@@ -25,6 +25,7 @@ static const struct {
 	.seccomp = true,
 	.seccomp_notify = true,
 	.apparmor = true,
+	.memory_policy = true,
 	.network_devices = true,
 	.idmapped_mounts = true,
 };

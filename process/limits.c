@@ -105,40 +105,12 @@ int process_limit(const struct process_plan *plan, pid_t pid, struct error *err)
 	return 0;
 }
 
-/* One "N" or "N-M" of a list; returns what follows it, or NULL. */
-static const char *parse_cpu_range(const char *text, unsigned long *first, unsigned long *last)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return NULL;
-	*first = *last = strtoul(text, &end, 10);
-	if (*end == '-') {
-		if (end[1] < '0' || end[1] > '9')
-			return NULL;
-		*last = strtoul(end + 1, &end, 10);
-	}
-	if (*last < *first || *last >= CPUS_MAX)
-		return NULL;
-	return end;
-}
-
 int process_set_cpu_affinity(const char *list, struct error *err)
 {
 	unsigned long mask[CPUS_MAX / WORD_BITS] = { 0 };
 
-	for (const char *next = list;;) {
-		unsigned long first, last;
-
-		next = parse_cpu_range(next, &first, &last);
-		if (!next || (*next && *next != ','))
-			return error_set(err, -EINVAL, "set the CPU affinity: \"%s\" is not a list of CPUs", list);
-		for (unsigned long cpu = first; cpu <= last; cpu++)
-			mask[cpu / WORD_BITS] |= 1UL << (cpu % WORD_BITS);
-		if (!*next)
-			break;
-		next++;
-	}
+	if (!process_parse_number_list(list, mask, CPUS_MAX))
+		return error_set(err, -EINVAL, "set the CPU affinity: \"%s\" is not a list of CPUs", list);
 	/* The raw call: glibc's type ends at 1024 CPUs. */
 	if (syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask) < 0)
 		return error_set(err, errno, "set the CPU affinity to %s", list);
@@ -181,6 +153,8 @@ int process_apply_scheduling(const struct process_plan *plan, struct error *err)
 
 	if (result == 0 && plan->cpu_affinity_final)
 		result = process_set_cpu_affinity(plan->cpu_affinity_final, err);
+	if (result == 0)
+		result = process_set_memory_policy(&plan->memory_policy, err);
 	if (result < 0)
 		return result;
 	if (io->set && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(io->class, io->priority)) < 0)

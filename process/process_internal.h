@@ -9,7 +9,10 @@
 
 #include "process/process_plan.h"
 
-/* limits.c: scheduler, io priority, personality, final cpu affinity. */
+/* number_list.c: sets the bits of a list like "0-3,7", all below `bits`. False when it is none. */
+bool process_parse_number_list(const char *list, unsigned long *mask, unsigned long bits);
+
+/* limits.c: scheduler, io priority, personality, final cpu affinity, memory policy. */
 int process_apply_scheduling(const struct process_plan *plan, struct error *err);
 
 /* labels.c: AppArmor or SELinux label for the next execve; the session keyring. */

@@ -15,6 +15,7 @@ void process_plan_free(struct process_plan *plan)
 	free(plan->rlimits);
 	free(plan->user_name);
 	free(plan->group_name);
+	free(plan->memory_policy.nodes);
 	free(plan->cpu_affinity_initial);
 	free(plan->cpu_affinity_final);
 	free(plan->apparmor_profile);

@@ -39,6 +39,13 @@ struct process_io_priority {
 	int class, priority; /* ioprio_set(2) */
 };
 
+struct process_memory_policy { /* set_mempolicy(2) */
+	bool set;
+	int mode;           /* MPOL_* */
+	unsigned int flags; /* MPOL_F_* */
+	char *nodes;        /* "0-3,7"; NULL: none */
+};
+
 struct process_seccomp {
 	struct sock_filter *filter; /* NULL: none */
 	uint32_t filter_count;
@@ -71,6 +78,7 @@ struct process_plan {
 	int oom_score_adjust;
 	struct process_scheduler scheduler;
 	struct process_io_priority io_priority;
+	struct process_memory_policy memory_policy; /* not on the wire: a guest has one node; see its monitor */
 	bool personality_set;
 	uint64_t personality;
 	char *cpu_affinity_initial, *cpu_affinity_final; /* "0-3,7"; NULL: leave */
@@ -145,6 +153,9 @@ int process_limit(const struct process_plan *plan, pid_t pid, struct error *err)
 
 /* A list for process_set_cpu_affinity() that leaves everything to the cpuset. */
 #define PROCESS_ALL_CPUS "0-8191"
+
+/* set_mempolicy(2) of the calling process; nothing when it is not set. process_prepare calls it. */
+int process_set_memory_policy(const struct process_memory_policy *policy, struct error *err);
 
 /* sched_setaffinity(2) of the calling process from a list like "0-3,7". For cpu_affinity_initial, before the cgroup is
  * joined; process_prepare applies cpu_affinity_final. */

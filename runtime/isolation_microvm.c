@@ -256,7 +256,9 @@ static int microvm_child(struct launch *launch, struct error *err)
 
 	microvm_close_inherited(launch);
 	result = microvm_build_jail(launch, &rootfs, &share, err);
-
+	/* Guest memory is this process's. */
+	if (result == 0)
+		result = process_set_memory_policy(&launch->process.memory_policy, err);
 	if (result == 0)
 		result = microvm_make(launch, share, &monitor, err);
 	if (result == 0)

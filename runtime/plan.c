@@ -152,8 +152,6 @@ static int plan_refuse(const struct oci_spec *spec, const struct container_plan 
 		return error_set(err, -ENOTSUP, "config.json: linux.mountLabel is not supported by this version");
 	if (spec->intel_rdt)
 		return error_set(err, -ENOTSUP, "config.json: linux.intelRdt is not supported by this version");
-	if (spec->memory_policy)
-		return error_set(err, -ENOTSUP, "config.json: linux.memoryPolicy is not supported by this version");
 	return 0;
 }
 
@@ -235,6 +233,13 @@ int plan_process(
 	plan->umask_set = process->user.umask_set;
 	plan->umask = process->user.umask;
 	plan_limits(process, plan);
+	if (spec->memory_policy)
+		plan->memory_policy = (struct process_memory_policy){
+			.set = true,
+			.mode = spec->memory_policy->mode,
+			.flags = spec->memory_policy->flags,
+			.nodes = copy_text(spec->memory_policy->nodes),
+		};
 	plan->personality_set = spec->personality_set;
 	plan->personality = spec->personality;
 	plan->cpu_affinity_initial = copy_text(process->cpu_affinity_initial);

@@ -88,3 +88,30 @@ NOTIFY='.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "\(
 	run duet_run </dev/null
 	[ "$output" = $'EPERM\nEINVAL\nENOSYS\nENOSYS' ] || fail "$output"
 }
+
+# ---- memoryPolicy ----
+
+@test "memoryPolicy: the process's memory follows it, and so does that of exec" {
+	is_microvm && skip "it is the monitor's memory that follows it"
+	grep -q . /proc/self/numa_maps 2>/dev/null || skip "this kernel has no NUMA"
+	configure '.process.args = ["cat", "/proc/self/numa_maps"] | .linux.memoryPolicy = {"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}'
+	run duet_run
+	[[ "$output" == *" bind=static:0 "* ]] || fail "$output"
+	ID=$(new_id)
+	configure '.process.args = ["sleep", "1000"] | .linux.memoryPolicy = {"mode": "MPOL_INTERLEAVE", "nodes": "0"}'
+	duet_create "$ID" </dev/null >/dev/null 2>&1
+	run duet exec "$ID" cat /proc/self/numa_maps
+	[[ "$output" == *" interleave:0 "* ]] || fail "$output"
+}
+
+@test "memoryPolicy: nodes that are not there are refused" {
+	is_microvm && skip "the same code"
+	grep -q . /proc/self/numa_maps 2>/dev/null || skip "this kernel has no NUMA"
+	configure '.process.args = ["true"] | .linux.memoryPolicy = {"mode": "MPOL_BIND", "nodes": "63"}'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'set the memory policy (mode 2, flags 0x0, nodes "63")'* ]] || fail "$output"
+	configure '.process.args = ["true"] | .linux.memoryPolicy = {"mode": "MPOL_LOCAL", "nodes": "0"}'
+	run duet_run
+	[ "$status" -eq 1 ]
+}
