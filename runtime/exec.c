@@ -16,6 +16,7 @@
 #include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
 #include "runtime/listener.h"
+#include "runtime/resctrl.h"
 #include "runtime/out_of_memory.h"
 #include "runtime/terminal.h"
 
@@ -237,6 +238,14 @@ static int exec_converse(struct exec *exec, struct error *err)
 	}
 }
 
+static int exec_join_resctrl(struct exec *exec, struct error *err)
+{
+	cleanup_fd int resctrl = resctrl_open(err);
+
+	return resctrl < 0 ? resctrl
+			   : resctrl_add(resctrl, exec->spec->intel_rdt, exec->options->id, exec->child.pid, err);
+}
+
 static int exec_child_up(struct exec *exec, struct error *err)
 {
 	int result = exec_clone(exec, err);
@@ -244,6 +253,8 @@ static int exec_child_up(struct exec *exec, struct error *err)
 	/* It is in the container's cgroup: who deletes the container now finds it there. A container that is paused may
 	 * keep us waiting from here on, and its `resume` wants the lock. */
 	container_unlock(exec->container);
+	if (result == 0 && exec->spec->intel_rdt)
+		result = exec_join_resctrl(exec, err);
 	if (result == 0 && exec->process.limits_applied)
 		result = process_limit(&exec->process, exec->child.pid, err);
 	if (result == 0)

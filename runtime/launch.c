@@ -22,6 +22,7 @@
 #include "runtime/launch_child.h"
 #include "runtime/listener.h"
 #include "runtime/plan.h"
+#include "runtime/resctrl.h"
 #include "runtime/terminal.h"
 
 static char *timestamp(void)
@@ -247,6 +248,7 @@ static int launch_run_hooks(struct launch *launch, struct error *err)
 	static const enum oci_hook_kind kinds[] = { OCI_HOOK_PRESTART, OCI_HOOK_CREATE_RUNTIME };
 	int result = 0;
 
+	launch->hooks_begun = true;
 	for (size_t i = 0; i < ARRAY_SIZE(kinds) && result == 0; i++) {
 		struct oci_state state;
 
@@ -340,6 +342,9 @@ static int launch_child_up(struct launch *launch, struct error *err)
 			return result;
 	}
 	result = launch_move_network_devices(launch, err);
+	if (result == 0 && launch->resctrl_fd >= 0)
+		result = resctrl_add(
+			launch->resctrl_fd, launch->spec->intel_rdt, launch->options->id, launch->child.pid, err);
 	if (result == 0 && launch->process.limits_applied)
 		result = process_limit(&launch->process, launch->child.pid, err);
 	if (result == 0)
@@ -378,6 +383,23 @@ static int launch_tell_pid(struct launch *launch, struct error *err)
 	return result;
 }
 
+static int launch_make_resctrl(struct launch *launch, struct error *err)
+{
+	const struct oci_intel_rdt *rdt = launch->spec->intel_rdt;
+	cleanup_fd int resctrl = -EBADF;
+	int result;
+
+	if (!rdt)
+		return 0;
+	resctrl = resctrl_open(err);
+	if (resctrl < 0)
+		return resctrl;
+	result = resctrl_make(resctrl, rdt, launch->options->id, err);
+	if (result == 0)
+		launch->resctrl_fd = take_fd(&resctrl);
+	return result;
+}
+
 static int launch_make(struct launch *launch, char *bundle, struct error *err)
 {
 	int result = container_make(launch->options->root, launch->options->id, &launch->container, err);
@@ -400,6 +422,8 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 	if (result == 0)
 		result = launch_make_cgroup(launch, err);
 	if (result == 0)
+		result = launch_make_resctrl(launch, err);
+	if (result == 0)
 		result = launch_child_up(launch, err);
 	if (result < 0 && launch->child.must_join_by_itself && launch->join.clone_into_fd >= 0)
 		result = launch_again(launch, err);
@@ -421,7 +445,7 @@ int launch_create(const struct launch_options *options, struct launch **ret, str
 	launch->options = options;
 	launch->child = (struct child)CHILD_NONE;
 	launch->child.signal_fd = options->signal_fd;
-	launch->listener_fd = launch->terminal_fd = -EBADF;
+	launch->listener_fd = launch->terminal_fd = launch->resctrl_fd = -EBADF;
 	launch->join.clone_into_fd = -EBADF;
 	launch->vm.kvm_fd = launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
@@ -492,6 +516,9 @@ void launch_abort(struct launch *launch)
 	struct error err;
 
 	child_kill(&launch->child);
+	if (launch->resctrl_fd >= 0 &&
+		resctrl_remove(launch->resctrl_fd, launch->spec->intel_rdt, launch->options->id, &err) < 0)
+		log_warning("%s", err.message);
 	if (launch->isolation && launch->isolation->forget)
 		launch->isolation->forget(launch->spec);
 	if (launch->cgroup)
@@ -500,6 +527,11 @@ void launch_abort(struct launch *launch)
 		log_warning("%s", err.message);
 	if (launch->pid_file_written)
 		(void)unlink(launch->options->pid_file);
+	if (launch->hooks_begun && launch->spec->hooks[OCI_HOOK_POSTSTOP].count) {
+		struct oci_state state = container_state(launch->container, OCI_STATUS_STOPPED);
+
+		hooks_run_all(launch->spec, OCI_HOOK_POSTSTOP, &state);
+	}
 	if (launch->container && container_remove(launch->container, &err) < 0)
 		log_warning("%s", err.message);
 }
@@ -517,6 +549,7 @@ void launch_free(struct launch **location)
 	child_close(&launch->child);
 	close_fd(&launch->listener_fd);
 	close_fd(&launch->terminal_fd);
+	close_fd(&launch->resctrl_fd);
 	cgroup_join_close(&launch->join);
 	cgroup_close(&launch->cgroup);
 	container_plan_free(&launch->plan);

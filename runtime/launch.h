@@ -107,7 +107,9 @@ struct launch {
 	int listener_fd; /* control socket; -EBADF where there is none */
 	int namespace_fds[NAMESPACE_KINDS];
 	bool pid_file_written;
-	int terminal_fd; /* the pty's master, in the runtime; -EBADF: no terminal */
+	int resctrl_fd;   /* with a group of the container in it; -EBADF: none */
+	bool hooks_begun; /* whatever comes of it, the poststop hooks follow */
+	int terminal_fd;  /* the pty's master, in the runtime; -EBADF: no terminal */
 };
 
 /* ---- the runtime's side ---- */

@@ -13,6 +13,7 @@
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
 #include "runtime/listener.h"
+#include "runtime/resctrl.h"
 
 #define KILL_WAIT_MS 10000
 
@@ -145,6 +146,16 @@ int lifecycle_kill(const char *root, const char *id, int signal, bool all, struc
 	return isolation->signal(container, signal, all, err);
 }
 
+/* Without the file system there is no group either. */
+static void forget_resctrl(const struct container *container, const struct oci_spec *spec)
+{
+	cleanup_fd int resctrl = resctrl_open(NULL);
+	struct error err;
+
+	if (resctrl >= 0 && resctrl_remove(resctrl, spec->intel_rdt, container->id, &err) < 0)
+		log_warning("%s", err.message);
+}
+
 int lifecycle_cleanup(struct container *container, struct error *err)
 {
 	const struct isolation *isolation = isolation_find(container->record.isolation);
@@ -159,6 +170,8 @@ int lifecycle_cleanup(struct container *container, struct error *err)
 	if (result < 0)
 		return result;
 	spec = kept_spec(container);
+	if (spec && spec->intel_rdt)
+		forget_resctrl(container, spec);
 	if (spec && isolation && isolation->forget)
 		isolation->forget(spec);
 	if (spec && spec->hooks[OCI_HOOK_POSTSTOP].count) {

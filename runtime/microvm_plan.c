@@ -115,6 +115,9 @@ static int refuse(const struct launch *launch, struct error *err)
 		result = microvm_check_resources(spec->resources, err);
 	if (result < 0)
 		return result;
+	if (spec->mount_label)
+		return error_set(
+			err, -EINVAL, "config.json: linux.mountLabel: the guest's kernel of a micro-VM has no SELinux");
 	if (launch->options->preserve_fds)
 		return error_set(
 			err, -EINVAL, "--preserve-fds, LISTEN_FDS: a micro-VM cannot inherit the host's descriptors");

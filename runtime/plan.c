@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/plan.h"
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+
+#include "base/file.h"
+
+enum { FILE_SYSTEMS_BYTES_MAX = 65536 };
 
 static char *copy_text(const char *text)
 {
@@ -63,6 +68,32 @@ static int plan_namespaces(const struct oci_spec *spec, struct namespaces_plan *
 	plan->boottime_seconds = spec->boottime_offset.seconds;
 	plan->boottime_nanoseconds = spec->boottime_offset.nanoseconds;
 	return 0;
+}
+
+/* File systems that keep no labels of their own take the one for all of their files as an option, but for those whose
+ * files have labels by the policy. */
+static bool takes_label(const struct mount_plan *plan)
+{
+	static const char *const by_policy[] = { "proc", "sysfs", "mqueue", "cgroup", "cgroup2", "none" };
+
+	if (!plan->type || (plan->flags & (MS_BIND | MS_REMOUNT)))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(by_policy); i++) {
+		if (strcmp(plan->type, by_policy[i]) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* In quotes: a label has commas. */
+static void plan_label(const char *label, struct mount_plan *plan)
+{
+	char *data = plan->data;
+
+	if (!label || !takes_label(plan))
+		return;
+	plan->data = xprintf("%s%scontext=\"%s\"", data ? data : "", data ? "," : "", label);
+	free(data);
 }
 
 static void plan_mount(const struct oci_mount *mount, const char *bundle, struct mount_plan *plan)
@@ -126,14 +157,25 @@ static void plan_rootfs(const struct oci_spec *spec, const char *bundle, bool us
 	plan->propagation = spec->rootfs_propagation;
 	plan->mounts = xcalloc(spec->mount_count, sizeof(*plan->mounts));
 	plan->mount_count = (uint32_t)spec->mount_count;
-	for (size_t i = 0; i < spec->mount_count; i++)
+	for (size_t i = 0; i < spec->mount_count; i++) {
 		plan_mount(&spec->mounts[i], bundle, &plan->mounts[i]);
+		plan_label(spec->mount_label, &plan->mounts[i]);
+	}
 	plan_devices(spec, plan);
 	plan->bind_devices = user_namespace;
 	plan->masked_paths = copy_strings(spec->masked_paths);
 	plan->readonly_paths = copy_strings(spec->readonly_paths);
 	plan->console = spec->process->terminal;
 	plan->working_directory = copy_text(spec->process->cwd);
+}
+
+/* The kernel knows the file system only when it was booted with SELinux. */
+static bool has_selinux(void)
+{
+	cleanup_strbuf struct strbuf known = STRBUF_INIT;
+
+	return file_read(AT_FDCWD, "/proc/filesystems", FILE_SYSTEMS_BYTES_MAX, &known) == 0 &&
+	       strstr(known.data, "\tselinuxfs\n");
 }
 
 static int plan_refuse(const struct oci_spec *spec, const struct container_plan *plan, struct error *err)
@@ -148,10 +190,10 @@ static int plan_refuse(const struct oci_spec *spec, const struct container_plan 
 	if ((spec->hostname || spec->domainname) && !uts_namespace)
 		return error_set(
 			err, -EINVAL, "config.json: hostname: there is no uts namespace, the host's name would change");
-	if (spec->mount_label)
-		return error_set(err, -ENOTSUP, "config.json: linux.mountLabel is not supported by this version");
-	if (spec->intel_rdt)
-		return error_set(err, -ENOTSUP, "config.json: linux.intelRdt is not supported by this version");
+	if (spec->mount_label && strchr(spec->mount_label, '"'))
+		return error_set(err, -EINVAL, "config.json: linux.mountLabel: a label has no quotes in it");
+	if (spec->mount_label && !has_selinux())
+		return error_set(err, -ENOTSUP, "config.json: linux.mountLabel: SELinux is not enabled on this host");
 	return 0;
 }
 

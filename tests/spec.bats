@@ -115,3 +115,177 @@ NOTIFY='.linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "\(
 	run duet_run
 	[ "$status" -eq 1 ]
 }
+
+# ---- what needs hardware or an LSM ----
+
+@test "intelRdt and mountLabel are refused by name where the kernel has neither" {
+	[ ! -d /sys/fs/resctrl/info ] || skip "there is a resctrl file system"
+	configure '.process.args = ["true"] | .linux.intelRdt = {"closID": "gold"}'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"linux.intelRdt: there is no resctrl file system"* ]] || fail "$output"
+	! grep -q selinuxfs /proc/filesystems || skip "there is SELinux"
+	configure '.process.args = ["true"] | .linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"linux.mountLabel: "*"SELinux"* ]] || fail "$output"
+	configure '.process.args = ["true"] | .process.selinuxLabel = "system_u:system_r:container_t:s0"'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"SELinux label"* ]] || fail "$output"
+}
+
+# ---- the process ----
+
+@test "personality LINUX32 is that of the process" {
+	configure '.process.args = ["uname", "-m"] | .linux.personality = {"domain": "LINUX32"}'
+	run duet_run
+	[ "$output" = i686 ] || fail "$output"
+}
+
+@test "time offsets hold in a new time namespace" {
+	is_microvm && skip "a guest's clocks are its own"
+	local here there
+	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
+	configure '.process.args = ["cat", "/proc/uptime"] | .linux.namespaces += [{"type": "time"}]
+		| .linux.timeOffsets = {"boottime": {"secs": 1000000, "nanosecs": 5}, "monotonic": {"secs": 7}}'
+	here=$(cut -d. -f1 /proc/uptime)
+	there=$(duet_run | cut -d. -f1)
+	[ $((there - here)) -ge 1000000 ]
+	[ $((there - here)) -lt 1000060 ]
+	configure '.process.args = ["true"] | .linux.timeOffsets = {"boottime": {"secs": 1}}'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"linux.timeOffsets"* ]]
+}
+
+@test "scheduler, io priority, processors and oom score are the process's, and exec has its own processors" {
+	configure '.process.args = ["sh", "-c", "cut -d \" \" -f 19,41 /proc/self/stat; ionice; cat /proc/self/oom_score_adj"]
+		| .process.scheduler = {"policy": "SCHED_BATCH", "nice": 7} | .process.ioPriority = {"class": "IOPRIO_CLASS_BE", "priority": 6}
+		| .process.oomScoreAdj = 321'
+	run duet_run
+	[ "$output" = $'7 3\nbest-effort: prio 6\n321' ] || fail "$output"
+	is_microvm && return
+	[ "$(nproc)" -ge 2 ] || skip "there is one processor only"
+	ID=$(new_id)
+	configure '.process.args = ["sleep", "1000"] | .process.execCPUAffinity = {"initial": "0", "final": "1"}'
+	duet_create "$ID" </dev/null >/dev/null 2>&1
+	run duet exec "$ID" grep Cpus_allowed_list /proc/self/status
+	[[ "$output" == *1 && "$output" != *,* && "$output" != *-* ]] || fail "$output"
+}
+
+@test "a real-time policy and a limit that the caller may not set are refused by name" {
+	configure '.process.args = ["true"] | .process.scheduler = {"policy": "SCHED_FIFO", "priority": 1000}'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"scheduler"* ]] || fail "$output"
+}
+
+@test "host and domain name, sysctls, umask and groups" {
+	configure '.process.args = ["sh", "-c", "cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname /proc/sys/kernel/msgmax; umask; id -G"]
+		| .hostname = "name" | .domainname = "domain.example" | .linux.sysctl = {"kernel.msgmax": "4321"}
+		| .process.user = {"uid": 5, "gid": 6, "umask": 7, "additionalGids": [6, 77]}'
+	run duet_run
+	[ "$output" = $'name\ndomain.example\n4321\n0007\n6 77' ] || fail "$output"
+	configure '.process.args = ["true"] | .linux.sysctl = {"vm.swappiness": "10"}'
+	is_microvm && return
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'sysctl "vm.swappiness" is not allowed'* ]] || fail "$output"
+}
+
+@test "a name that is no errno's, and one for an action that takes none, are refused" {
+	configure '.process.args = ["true"] | .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ALLOW", "errnoRet": 1}]}'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"linux.seccomp.syscalls[0].errnoRet"* ]] || fail "$output"
+}
+
+# ---- hooks ----
+
+# with_hooks KIND SCRIPT…: one hook for each script, with the environment WORD=value.
+with_hooks() {
+	local kind=$1
+	shift
+	configure '.process.args = ["sh", "-c", "echo started; sleep 1000"] | .hooks.'"$kind"' = ($ARGS.positional | map({path: "/bin/sh",
+		args: ["sh", "-c", .], env: ["WORD=value"], timeout: 1})) | .hooks.poststop = [{path: "/bin/sh", args: ["sh", "-c",
+		"jq -r .status >>'"$SCRATCH"'/poststop"], env: ["PATH=/usr/bin:/bin"]}, {path: "/bin/sh", args: ["sh", "-c", "echo second >>'"$SCRATCH"'/poststop"]}]' "$@"
+	rm -f "$SCRATCH/poststop" "$SCRATCH/trace"
+}
+
+@test "hooks: one that fails before start ends the container, the next ones do not run, and poststop does" {
+	is_microvm && skip "the order is the same, at a boot for each"
+	for kind in prestart createRuntime createContainer; do
+		with_hooks $kind "echo first >>$SCRATCH/trace" "exit 3" "echo third >>$SCRATCH/trace"
+		run duet create -b "$BUNDLE" "$(new_id)" </dev/null
+		[ "$status" -eq 1 ] || fail "$kind: $output"
+		[[ "$output" == *"hooks.$kind[1]: hook /bin/sh failed with exit status 3"* ]] || fail "$kind: $output"
+		[ "$(cat "$SCRATCH/trace")" = first ]
+		[ "$(cat "$SCRATCH/poststop")" = $'stopped\nsecond' ] || fail "$kind: poststop: $(cat "$SCRATCH/poststop")"
+		assert_nothing_left
+	done
+}
+
+@test "hooks: one that takes too long is killed and counts as failed" {
+	is_microvm && skip "the same code"
+	with_hooks createRuntime "sleep 100"
+	run duet create -b "$BUNDLE" "$(new_id)" </dev/null
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"hook /bin/sh did not end within 1 s"* ]] || fail "$output"
+}
+
+@test "hooks: a startContainer hook that fails keeps the process from starting" {
+	is_microvm && skip "the same code"
+	with_hooks startContainer "exit 4"
+	run duet_run </dev/null
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"hooks.startContainer[0]: hook /bin/sh failed with exit status 4"* ]] || fail "$output"
+	[[ "$output" != *started* ]]
+	[ "$(cat "$SCRATCH/poststop")" = $'stopped\nsecond' ]
+	ID=$(new_id)
+	duet create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run duet start "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"hooks.startContainer[0]"* ]] || fail "$output"
+	wait_until 10 is_in_state "$ID" stopped
+}
+
+@test "hooks: a poststart hook that fails stops the container" {
+	is_microvm && skip "the same code"
+	with_hooks poststart "exit 5"
+	run duet_run </dev/null
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"hooks.poststart[0]: hook /bin/sh failed with exit status 5"* ]] || fail "$output"
+	assert_nothing_left
+	ID=$(new_id)
+	duet create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	run duet start "$ID"
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"hooks.poststart[0]"* ]] || fail "$output"
+	wait_until 10 is_in_state "$ID" stopped
+	duet delete "$ID"
+	ID=
+	[ "$(head -n 2 "$SCRATCH/poststop")" = $'stopped\nsecond' ]
+}
+
+@test "hooks: a poststop hook that fails is a warning, and the next ones run" {
+	is_microvm && skip "the same code"
+	configure '.process.args = ["true"] | .hooks.poststop = [{path: "/bin/false"}, {path: "/no/such/hook"}, {path: "/bin/sh", args: ["sh", "-c", "echo last >'"$SCRATCH"'/trace"]}]'
+	run duet_run </dev/null
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"warning: hooks.poststop[0]"*"warning: hooks.poststop[1]"* ]] || fail "$output"
+	[ "$(cat "$SCRATCH/trace")" = last ]
+}
+
+@test "hooks: the environment is the hook's own, and the path has to be absolute" {
+	is_microvm && skip "the same code"
+	with_hooks createRuntime "env | sort >$SCRATCH/trace"
+	ID=$(new_id)
+	LEAK=leaked duet create -b "$BUNDLE" "$ID" </dev/null >/dev/null 2>&1
+	grep -q WORD=value "$SCRATCH/trace"
+	! grep -q LEAK "$SCRATCH/trace"
+	configure '.hooks.prestart = [{path: "true"}]'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"hooks.prestart[0].path"* ]] || fail "$output"
+}
