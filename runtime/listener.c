@@ -19,7 +19,7 @@ static int send_listener(int listener, const struct listener_facts *facts, struc
 
 int listener_wait_start(int socket, const struct listener_facts *facts, struct error *err)
 {
-	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	cleanup_free struct message *message = message_new();
 	int result = message_receive(socket, message);
 
 	if (result == 0 && message->type == LAUNCH_LISTENER) {
@@ -51,7 +51,7 @@ int listener_hand_over(struct process_plan *plan, int socket, struct error *err)
 
 	if (!plan->seccomp.notify)
 		return 0;
-	message = xcalloc(1, sizeof(*message));
+	message = message_new();
 	result = process_listen(plan, &listener, err);
 	if (result < 0)
 		return result;
