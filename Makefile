@@ -112,7 +112,7 @@ test-clients: ## podman, containerd and docker drive the program (installs them,
 	@tests/clients/run-all.sh $(BUILD)
 
 .PHONY: test-programs
-test-programs: $(UNIT_TESTS) $(TEST_TOOLS)
+test-programs: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZ_OBJECTS)
 
 unit: $(UNIT_TESTS) ## run the unit tests alone
 	@for t in $(UNIT_TESTS); do $$t || exit 1; done
@@ -170,6 +170,8 @@ fuzz: ## every libFuzzer target for FUZZ_SECONDS= (default 60), with AddressSani
 	@scripts/fuzz.sh $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 FUZZ_CC ?= clang
+# Whether they still compile is seen by everybody.
+FUZZ_OBJECTS = $(FUZZ_TARGETS:%=$(BUILD)/obj/tests/fuzz/%.o)
 # The monitor without its machine.
 $(BUILD)/tests/fuzz/fuzz_monitor: LDFLAGS += -Wl,--wrap=vm_vsock,--wrap=vm_pause
 

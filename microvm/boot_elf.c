@@ -175,7 +175,7 @@ int boot_load_elf(const struct kernel_file *file, const struct guest_memory *mem
 	int result = read_header(&elf, err);
 
 	for (unsigned i = 0; !result && i < elf.header.e_phnum; i++) {
-		if (elf.segments[i].p_type == PT_LOAD && elf.segments[i].p_memsz)
+		if (elf.segments[i].p_type == PT_LOAD && (elf.segments[i].p_memsz || elf.segments[i].p_filesz))
 			result = load_segment(&elf, &elf.segments[i], memory, kernel, err);
 	}
 	return result ? result : choose_entry(&elf, protocol, kernel, err);
