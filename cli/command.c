@@ -25,6 +25,7 @@ const struct command *const command_table[] = {
 	&command_start,
 	&command_state,
 	&command_update,
+	&command_template,
 	&command_version,
 	NULL,
 };

@@ -76,7 +76,7 @@ extern const struct command command_spec;
 extern const struct command command_start;
 extern const struct command command_state;
 extern const struct command command_update;
-extern const struct command command_version;
+extern const struct command command_template, command_version;
 
 const struct command *command_find(const char *name);
 

@@ -29,6 +29,7 @@ enum launch_option {
 	LAUNCH_OPTION_VM_VCPUS,
 	LAUNCH_OPTION_VM_HUGE_PAGES,
 	LAUNCH_OPTION_VM_CONSOLE,
+	LAUNCH_OPTION_NO_TEMPLATE,
 	LAUNCH_OPTION_CONSOLE_SOCKET,
 	LAUNCH_OPTION_PID_FILE,
 	LAUNCH_OPTION_PIDFD_SOCKET,
@@ -51,6 +52,7 @@ enum launch_option {
 	{ "vm-vcpus", LAUNCH_OPTION_VM_VCPUS, "N", "its processors (default: from the cpu quota or cpuset, else 1)" },    \
 	{ "vm-huge-pages", LAUNCH_OPTION_VM_HUGE_PAGES, NULL, "take its memory from the host's reserve of 2 MiB pages" }, \
 	{ "vm-console", LAUNCH_OPTION_VM_CONSOLE, NULL, "the guest kernel's messages to standard error" },               \
+	{ "no-template", LAUNCH_OPTION_NO_TEMPLATE, NULL, "boot the guest, and write no template of it" },               \
 	{ "console-socket", LAUNCH_OPTION_CONSOLE_SOCKET, "FILE", "unix socket that receives the terminal" },            \
 	{ "pid-file", LAUNCH_OPTION_PID_FILE, "FILE", "where to write the process id" },                                 \
 	{ "pidfd-socket", LAUNCH_OPTION_PIDFD_SOCKET, "FILE", "unix socket that receives a pidfd of the process" },      \

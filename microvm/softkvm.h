@@ -27,10 +27,12 @@
  * what the emulator executes wrongly or not at all. The next ones save seconds of boot. The last is the guest kernel's
  * patch for SYSCALL.
  */
+/* The clock: this KVM cannot set a guest's time stamp counter, which would leap when a guest goes on from a snapshot;
+ * kvm-clock's can be set. */
 #define SOFTKVM_CMDLINE                                                                                        \
 	"clearcpuid=popcnt,erms,fsrm,cx16,smap,smep,umip,invpcid,pcid,fsgsbase,xsaveopt,xsavec,xsaves,xgetbv1" \
 	" mitigations=off rodata=off percpu_alloc=page initcall_blacklist=param_sysfs_init,irq_sysfs_init"     \
-	" duet_syscall_repair"
+	" duet_syscall_repair clocksource=kvm-clock"
 
 #define SOFTKVM_COMPONENTS 64
 

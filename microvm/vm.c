@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "microvm/vm.h"
-
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -11,50 +9,11 @@
 #include "base/log.h"
 #include "microvm/boot.h"
 #include "microvm/confine.h"
-#include "microvm/devices/fs/fs.h"
-#include "microvm/devices/mmio.h"
-#include "microvm/devices/rng.h"
-#include "microvm/devices/serial.h"
 #include "microvm/guest_protocol.h"
-#include "microvm/kvm.h"
-#include "microvm/layout.h"
 #include "microvm/mptable.h"
-#include "microvm/vcpu.h"
+#include "microvm/vm_internal.h"
 
 #define MEBIBYTE (1ULL << 20)
-
-struct vm {
-	struct vm_host host;
-	struct kvm_machine machine;
-	struct guest_memory memory;
-	struct softkvm_layout soft_layout;
-
-	struct event_loop loop; /* of the vsock and rng devices */
-	bool loop_made, io_started, started;
-	pthread_t io_thread;
-
-	/* Of vm_start(), under gate.lock. */
-	unsigned threads_ready;
-	struct error start_error; /* code 0: none */
-
-	struct vsock *vsock;
-	struct rng *rng;
-	struct net *nets[VM_NETS_MAX];
-	struct fs *fs;
-	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
-	bool serial_made;
-	struct serial serial;
-
-	struct vcpu *vcpus;
-	unsigned vcpu_count;
-	struct vcpu_bus bus;
-	struct vcpu_gate gate;
-
-	/* Under gate.lock. */
-	enum vm_stop_cause cause;
-	struct error error;
-	int event_fd;
-};
 
 /* The end */
 
@@ -370,7 +329,7 @@ static int load(struct vm *vm, const struct vm_config *config, struct boot_kerne
 	return boot_write_params(&vm->memory, kernel, &initrd, cmdline.data, err);
 }
 
-static int add_vcpus(struct vm *vm, const struct vm_config *config, const struct boot_kernel *kernel, struct error *err)
+static int add_vcpus(struct vm *vm, const struct vm_config *config, struct error *err)
 {
 	const struct cpuid_options cpuid_options = {
 		.vcpus = config->vcpus, .hardware = vm->host.hardware, .tsc_deadline = vm->machine.tsc_deadline
@@ -395,25 +354,47 @@ static int add_vcpus(struct vm *vm, const struct vm_config *config, const struct
 		vm->vcpu_count++;
 		result = vcpu_create(&vm->vcpus[i], &vm->machine, i, &options, err);
 	}
-	return result ? result : boot_set_registers(&vm->memory, vm->vcpus[0].fd, kernel, err);
+	return result;
+}
+
+/* A machine that boots. */
+static int boot(struct vm *vm, const struct vm_config *config, struct error *err)
+{
+	struct boot_kernel kernel = { 0 };
+	int result = load(vm, config, &kernel, err);
+
+	if (!result)
+		result = add_vcpus(vm, config, err);
+	return result ? result : boot_set_registers(&vm->memory, vm->vcpus[0].fd, &kernel, err);
+}
+
+/* A machine that goes on where another one was saved. */
+static int go_on(struct vm *vm, const struct vm_config *config, const struct snapshot *snapshot, struct error *err)
+{
+	int result = add_vcpus(vm, config, err);
+
+	return result ? result : vm_restore_state(vm, snapshot, err);
 }
 
 static int build(struct vm *vm, const struct vm_config *config, struct error *err)
 {
-	struct boot_kernel kernel = { 0 };
+	cleanup_snapshot struct snapshot snapshot = { 0 };
+	bool saved = config->snapshot_fd > 0;
 	int result = kvm_machine_create(&vm->machine, config->kvm_fd, err);
 
+	if (!result && saved)
+		result = snapshot_open(config->snapshot_fd, config->snapshot_key, &snapshot, err);
 	if (!result)
 		result = guest_memory_map(&vm->memory, config->memory_bytes, config->memory_pages, err);
+	if (!result && saved)
+		result = snapshot_map(&snapshot, &vm->memory, err);
 	if (!result)
 		result = kvm_machine_set_memory(&vm->machine, &vm->memory, err);
 	if (!result)
 		result = add_devices(vm, config, err);
-	if (!result)
-		result = load(vm, config, &kernel, err);
-	if (!result)
-		result = add_vcpus(vm, config, &kernel, err);
-	return result;
+	if (result)
+		return result;
+	return saved ? go_on(vm, config, &snapshot, err) : boot(vm, config, err);
 }
 
 int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)

@@ -33,6 +33,8 @@ struct vm_host {
  * to its jail. Without /sys, the processor decides. */
 int vm_host_probe(int kvm_fd, struct vm_host *host, struct error *err);
 
+#define VM_KEY_BYTES 32
+
 struct vm_config {
 	int kvm_fd;                 /* open /dev/kvm */
 	const struct vm_host *host; /* what vm_host_probe() found; NULL: vm_create() probes */
@@ -49,7 +51,10 @@ struct vm_config {
 	bool share_capabilities; /* see struct fs_options */
 	const struct net_options *nets;
 	unsigned net_count; /* at most VM_NETS_MAX */
-	int console_fd;     /* where the guest kernel's serial console goes; -1: no serial port at all */
+	int snapshot_fd; /* a snapshot to go on from, in place of booting; 0 or less: none. On failure: boot without it
+			  */
+	const unsigned char *snapshot_key; /* vm_snapshot_key() */
+	int console_fd;                    /* where the guest kernel's serial console goes; -1: no serial port at all */
 };
 
 enum vm_stop_cause {
@@ -84,6 +89,12 @@ void vm_count(struct vm *vm, struct vm_counts *counts);
 void vm_stop(struct vm *vm);
 /* Holds every vCPU outside of KVM_RUN until resumed; returns when all are there. -ESRCH: the machine has stopped. */
 int vm_pause(struct vm *vm, bool paused, struct error *err);
+/* What a machine must agree in with one whose snapshot it goes on from: the configuration (devices, not what is behind
+ * them), the kernel and initrd files, the processor, the host's kernel and KVM module, duet's version. -ENOTSUP: such a
+ * machine cannot go on from a snapshot. */
+int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYTES], struct error *err);
+/* Writes a snapshot of a paused machine that vsock_hold() has kept from making any connection. */
+int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err);
 /* Stops whatever runs and releases everything; NULL is fine. */
 void vm_destroy(struct vm *vm);
 

@@ -23,6 +23,7 @@
 #include "runtime/isolation_microvm.h"
 #include "runtime/microvm_plan.h"
 #include "runtime/monitor.h"
+#include "runtime/template.h"
 #include "runtime/terminal.h"
 
 #define SHARE_DESCRIPTORS_MAX 65536
@@ -131,6 +132,43 @@ static int microvm_let_streams_go(const struct launch *launch, struct error *err
 	return 0;
 }
 
+/* From a template where there is one; else it boots, and writes one where that is possible. */
+static int microvm_create(struct launch *launch, struct vm_config *config, struct vm **vm, struct error *err)
+{
+	enum template_use use = TEMPLATE_NONE;
+	unsigned char key[VM_KEY_BYTES];
+	cleanup_fd int template = -EBADF;
+	struct vm_host host;
+	int result = vm_host_probe(config->kvm_fd, &host, err);
+
+	if (result < 0)
+		return result;
+	config->host = &host;
+	config->snapshot_fd = -EBADF;
+	config->snapshot_key = key;
+	if (vm_snapshot_key(config, key, err) == 0) {
+		result = template_ask(launch, key, &template, &use, err);
+		if (result < 0)
+			return result;
+	}
+	if (use == TEMPLATE_READ) {
+		config->snapshot_fd = template;
+		if (vm_create(vm, config, err) == 0) {
+			log_debug("the guest goes on from a template");
+			return 0;
+		}
+		log_debug("%s", err->message);
+		(void)message_send(launch->child.socket, LAUNCH_TEMPLATE_BAD, NULL, 0, -1);
+		config->snapshot_fd = -EBADF;
+	}
+	result = vm_create(vm, config, err);
+	if (result == 0 && use == TEMPLATE_SAVE) {
+		memcpy(launch->vm.template_key, key, sizeof(key));
+		launch->vm.template_fd = take_fd(&template);
+	}
+	return result;
+}
+
 static int microvm_make(struct launch *launch, int share, struct monitor **monitor, struct error *err)
 {
 	const struct launch_vm *options = &launch->vm;
@@ -158,7 +196,7 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 	if (result == 0)
 		result = microvm_join_network(launch, nets, &config.net_count, err);
 	if (result == 0)
-		result = vm_create(&vm, &config, err);
+		result = microvm_create(launch, &config, &vm, err);
 	if (result == 0)
 		result = monitor_create(monitor, launch, vm, &streams, err);
 	return result < 0 ? result : microvm_let_streams_go(launch, err);
@@ -277,6 +315,8 @@ static void microvm_release(struct launch *launch)
 	struct launch_vm *vm = &launch->vm;
 
 	microvm_close(launch);
+	close_fd(&vm->template.directory_fd);
+	close_fd(&vm->template.fd);
 	container_plan_free(&vm->guest);
 	network_plan_free(&vm->network);
 	strbuf_free(&vm->limits);

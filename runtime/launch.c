@@ -23,6 +23,7 @@
 #include "runtime/listener.h"
 #include "runtime/plan.h"
 #include "runtime/resctrl.h"
+#include "runtime/template.h"
 #include "runtime/terminal.h"
 
 static char *timestamp(void)
@@ -304,6 +305,11 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 		case LAUNCH_TUN:
 			result = launch_give_tun(launch, err);
 			break;
+		case LAUNCH_TEMPLATE:
+		case LAUNCH_TEMPLATE_SAVED:
+		case LAUNCH_TEMPLATE_BAD:
+			result = template_answer(launch, message, err);
+			break;
 		case LAUNCH_PREPARED:
 			launch->container->record.prepared = true;
 			return 0;
@@ -448,6 +454,7 @@ int launch_create(const struct launch_options *options, struct launch **ret, str
 	launch->listener_fd = launch->terminal_fd = launch->resctrl_fd = -EBADF;
 	launch->join.clone_into_fd = -EBADF;
 	launch->vm.kvm_fd = launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
+	launch->vm.template_fd = launch->vm.template.directory_fd = launch->vm.template.fd = -EBADF;
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
 		launch->namespace_fds[kind] = -EBADF;
 	result = container_id_check(options->id, err);

@@ -39,6 +39,9 @@ enum launch_message {
 	LAUNCH_HOOKS_DONE,
 	LAUNCH_TERMINAL, /* with the pty's master */
 	LAUNCH_TUN, /* a monitor asks for /dev/net/tun, opened in its network namespace; answered by the same with it */
+	LAUNCH_TEMPLATE,       /* a monitor asks, with a key; answered by the same: u32 enum template_use, descriptor */
+	LAUNCH_TEMPLATE_SAVED, /* the file of TEMPLATE_SAVE is complete */
+	LAUNCH_TEMPLATE_BAD,   /* the file of TEMPLATE_READ is of no use */
 	LAUNCH_PREPARED,
 	LAUNCH_ACCEPTED, /* answered by DONE: from then on the child lives on its own */
 	LAUNCH_START,    /* also over the control socket */
@@ -66,7 +69,8 @@ struct launch_options {
 	const char *guest_kernel, *guest_initrd; /* NULL: the bundle's, the host's configuration's, duet's own */
 	const char *vm_boot, *vm_memory, *vm_vcpus;
 	bool vm_huge_pages;
-	bool vm_console; /* the guest kernel's messages to standard error */
+	bool vm_console;  /* the guest kernel's messages to standard error */
+	bool no_template; /* the guest boots, and writes no template either (runtime/template.h) */
 	bool no_pivot, no_new_keyring;
 	bool init;       /* a small first process above the container's own (process_plan.h) */
 	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
@@ -75,6 +79,11 @@ struct launch_options {
 	uint32_t preserve_fds; /* descriptors from 3 on */
 	uint32_t listen_fds;   /* so many of them are from socket activation: told in LISTEN_FDS (sd_listen_fds(3)) */
 	int signal_fd;         /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */
+};
+
+struct launch_template {
+	int directory_fd, fd; /* of the templates; of the one that the monitor writes. -EBADF: none */
+	char name[65];
 };
 
 /* Of a micro-VM only: what isolation_microvm.c opened and decided. */
@@ -87,6 +96,9 @@ struct launch_vm {
 	uint64_t memory_bytes;
 	unsigned vcpus;
 	bool console;
+	struct launch_template template;
+	unsigned char template_key[32];
+	int template_fd;             /* in the monitor: where to write the guest's template; -EBADF: nowhere */
 	struct network_plan network; /* of the interfaces that the container's network namespace has */
 	struct strbuf limits;        /* of the guest's own group: see cgroups/wire.h */
 	struct container_plan guest; /* what the guest's init applies; launch.plan is what the host's jail does */

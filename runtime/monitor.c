@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -18,7 +19,7 @@
 #define SESSION_MAIN    0
 
 /* In front of the peers and sessions in monitor->sources. */
-enum monitor_source { SOURCE_GUEST, SOURCE_MACHINE, SOURCE_SIGNALS, SOURCE_LISTENER, SOURCES };
+enum monitor_source { SOURCE_GUEST, SOURCE_MACHINE, SOURCE_SIGNALS, SOURCE_HELD, SOURCE_LISTENER, SOURCES };
 
 double monitor_now_ms(void)
 {
@@ -66,6 +67,28 @@ static int stopped(struct monitor *monitor, struct error *err)
 		"messages)");
 }
 
+/* ---- the template ---- */
+
+/* The guest has booted and nothing of this container is in it yet. A template that cannot be written is none. */
+static int save_template(struct monitor *monitor, struct error *err)
+{
+	struct launch *launch = monitor->launch;
+	struct error reason;
+	int result = vm_pause(monitor->vm, true, err);
+
+	/* Its end is seen elsewhere. */
+	close_fd(&monitor->held_fd);
+	if (result < 0)
+		return 0;
+	if (vm_save(monitor->vm, launch->vm.template_fd, launch->vm.template_key, &reason) < 0)
+		log_debug("%s", reason.message);
+	else
+		(void)message_send(launch->child.socket, LAUNCH_TEMPLATE_SAVED, NULL, 0, -1);
+	close_fd(&launch->vm.template_fd);
+	vsock_release(monitor->vsock);
+	return vm_pause(monitor->vm, false, err);
+}
+
 /* ---- the loop ---- */
 
 static void add_source(struct monitor *monitor, int fd, int events)
@@ -91,6 +114,7 @@ static void collect_sources(struct monitor *monitor)
 	add_source(monitor, monitor->guest_fd, waiting ? POLLIN | POLLOUT : POLLIN);
 	add_source(monitor, monitor->phase == PHASE_EXITED ? -EBADF : vm_event_fd(monitor->vm), POLLIN);
 	add_source(monitor, monitor->signal_fd, POLLIN);
+	add_source(monitor, monitor->held_fd, POLLIN);
 	add_source(monitor, monitor->accept_later ? -EBADF : monitor->launch->listener_fd, POLLIN);
 	for (const struct monitor_peer *peer = monitor->peers; peer; peer = peer->next)
 		add_source(monitor, peer->fd, POLLIN);
@@ -127,6 +151,8 @@ static int serve_sources(struct monitor *monitor, struct error *err)
 	if (result == 0 && monitor->phase != PHASE_EXITED && sources[SOURCE_MACHINE].revents &&
 		!sources[SOURCE_GUEST].revents)
 		result = stopped(monitor, err);
+	if (result == 0 && sources[SOURCE_HELD].revents)
+		result = save_template(monitor, err);
 	if (result == 0 && sources[SOURCE_SIGNALS].revents)
 		result = read_signals(monitor, err);
 	if (result < 0)
@@ -238,16 +264,32 @@ int monitor_run(struct monitor *monitor, struct error *err)
 
 /* ---- making ---- */
 
+static int hold_control(struct monitor *monitor, struct error *err)
+{
+	monitor->held_fd = eventfd(0, EFD_CLOEXEC);
+	if (monitor->held_fd < 0)
+		return error_set(err, errno, "make an event descriptor");
+	vsock_hold(monitor->vsock, GUEST_PORT_CONTROL, monitor->held_fd);
+	return 0;
+}
+
 static int listen_control(struct monitor *monitor, struct error *err)
 {
 	struct vsock_port control = { .port = GUEST_PORT_CONTROL, .finished_fd = -1 };
-	int sockets[2];
+	int sockets[2], result;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
 		return error_set(err, errno, "make a socket pair");
 	monitor->guest_fd = sockets[0];
 	control.read_fd = control.write_fd = sockets[1];
-	return vsock_listen(monitor->vsock, &control, err);
+	result = vsock_listen(monitor->vsock, &control, err);
+	if (result < 0)
+		return result;
+	if (monitor->launch->vm.template_fd >= 0)
+		return hold_control(monitor, err);
+	/* A guest that goes on from a template is at the point of connecting. */
+	vsock_release(monitor->vsock);
+	return 0;
 }
 
 static int listen_streams(struct monitor *monitor, const struct monitor_streams *streams, struct error *err)
@@ -279,7 +321,7 @@ int monitor_create(struct monitor **ret, struct launch *launch, struct vm *vm, c
 	monitor->vm = vm;
 	monitor->vsock = vm_vsock(vm);
 	monitor->message = xcalloc(1, sizeof(*monitor->message));
-	monitor->guest_fd = monitor->signal_fd = monitor->terminal = -EBADF;
+	monitor->guest_fd = monitor->signal_fd = monitor->terminal = monitor->held_fd = -EBADF;
 	for (unsigned i = 0; i < ARRAY_SIZE(monitor->finished); i++)
 		monitor->finished[i] = -EBADF;
 	sigfillset(&all);

@@ -6,6 +6,7 @@
  */
 #include <asm/ioctls.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
 #include <sys/prctl.h>
 
 #include "microvm/vcpu.h"
@@ -33,6 +34,23 @@ static const struct sock_filter instructions[] = {
 	FILTER_ALLOW_IOCTL(TIOCGWINSZ),
 	/* KVM's statistics. */
 	FILTER_ALLOW(pread64),
+	/* Writing its template, of what it is before it has had any order. */
+	FILTER_ALLOW(mincore),
+	FILTER_ALLOW(ftruncate),
+	FILTER_ALLOW(pwrite64),
+	FILTER_ALLOW_IOCTL(KVM_GET_XSAVE),
+	FILTER_ALLOW_IOCTL(KVM_GET_XSAVE2),
+	FILTER_ALLOW_IOCTL(KVM_GET_XCRS),
+	FILTER_ALLOW_IOCTL(KVM_GET_SREGS),
+	FILTER_ALLOW_IOCTL(KVM_GET_REGS),
+	FILTER_ALLOW_IOCTL(KVM_GET_DEBUGREGS),
+	FILTER_ALLOW_IOCTL(KVM_GET_MP_STATE),
+	FILTER_ALLOW_IOCTL(KVM_GET_LAPIC),
+	FILTER_ALLOW_IOCTL(KVM_GET_MSRS),
+	FILTER_ALLOW_IOCTL(KVM_GET_VCPU_EVENTS),
+	FILTER_ALLOW_IOCTL(KVM_GET_IRQCHIP),
+	FILTER_ALLOW_IOCTL(KVM_GET_PIT2),
+	FILTER_ALLOW_IOCTL(KVM_GET_CLOCK),
 	/* What the guest begins with. */
 	FILTER_ALLOW(getrandom),
 	/* Known to the state directory: it may outlive its parent. */

@@ -55,6 +55,8 @@ struct monitor {
 	bool paused;
 	int guest_fd; /* the control channel; -EBADF: the guest has closed it */
 	int signal_fd;
+	int held_fd; /* eventfd: the guest's init connects for the first time, and its template is to be written; or
+			-EBADF */
 	struct guest_frame_reader reader;
 	struct strbuf outgoing; /* what the guest has not taken yet: from outgoing_start on */
 	size_t outgoing_start;

@@ -397,3 +397,86 @@ int mmio_kick_fd(const struct mmio *mmio, unsigned queue)
 {
 	return mmio->kicks[queue].watch.fd;
 }
+
+/* ---- snapshots ---- */
+
+static void save_queue(const struct virtqueue *queue, bool ready, struct strbuf *out)
+{
+	wire_put_u8(out, ready);
+	wire_put_u32(out, queue->size);
+	wire_put_u64(out, queue->descriptor_table);
+	wire_put_u64(out, queue->available_ring);
+	wire_put_u64(out, queue->used_ring);
+	wire_put_u32(out, queue->next_available);
+	wire_put_u32(out, queue->next_used);
+}
+
+void mmio_save(struct mmio *mmio, struct strbuf *out)
+{
+	struct virtio_device *device = mmio->device;
+
+	pthread_mutex_lock(&device->lock);
+	wire_put_u32(out, device->id);
+	wire_put_u32(out, mmio->status);
+	wire_put_u64(out, mmio->driver_features);
+	wire_put_u32(out, __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST));
+	wire_put_u32(out, device->queue_count);
+	for (unsigned i = 0; i < device->queue_count; i++)
+		save_queue(&device->queues[i], mmio->ready[i], out);
+	pthread_mutex_unlock(&device->lock);
+}
+
+static void restore_queue(struct virtqueue *queue, bool *ready, struct wire_reader *in)
+{
+	*ready = wire_get_u8(in);
+	queue->size = (uint16_t)wire_get_u32(in);
+	queue->descriptor_table = wire_get_u64(in);
+	queue->available_ring = wire_get_u64(in);
+	queue->used_ring = wire_get_u64(in);
+	queue->next_available = (uint16_t)wire_get_u32(in);
+	queue->next_used = (uint16_t)wire_get_u32(in);
+}
+
+static bool queues_can_be(const struct virtio_device *device)
+{
+	for (unsigned i = 0; i < device->queue_count; i++) {
+		uint16_t size = device->queues[i].size;
+
+		if (size > device->queue_size_max || (size & (size - 1)))
+			return false;
+	}
+	return true;
+}
+
+int mmio_restore(struct mmio *mmio, struct wire_reader *in, struct error *err)
+{
+	struct virtio_device *device = mmio->device;
+	uint32_t id = wire_get_u32(in), status = wire_get_u32(in), interrupt_status, queues;
+
+	mmio->driver_features = wire_get_u64(in);
+	interrupt_status = wire_get_u32(in);
+	queues = wire_get_u32(in);
+	if (in->failed || id != device->id || queues != device->queue_count ||
+		(mmio->driver_features & ~features_offered(mmio)))
+		return error_set(err, -EINVAL, "restore virtio device %s: the state is another device's", device->name);
+	for (unsigned i = 0; i < queues; i++)
+		restore_queue(&device->queues[i], &mmio->ready[i], in);
+	if (in->failed || !queues_can_be(device))
+		return error_set(err, -EINVAL, "restore virtio device %s: the state is damaged", device->name);
+	pthread_mutex_lock(&device->lock);
+	mmio->status = status & ~(uint32_t)VIRTIO_CONFIG_S_DRIVER_OK;
+	if (status & VIRTIO_CONFIG_S_FEATURES_OK)
+		device->features_agreed = mmio->driver_features;
+	if ((status & VIRTIO_CONFIG_S_DRIVER_OK) && !(status & VIRTIO_CONFIG_S_NEEDS_RESET))
+		activate(mmio);
+	else
+		mmio->status = status;
+	/* What was pushed last may not have been told. */
+	for (unsigned i = 0; i < queues; i++)
+		device->queues[i].signalled_valid = false;
+	pthread_mutex_unlock(&device->lock);
+	/* It may have been on its way when the machine was saved; one too many does no harm (4.2.2.1). */
+	if (interrupt_status)
+		raise_interrupt(mmio, interrupt_status);
+	return 0;
+}

@@ -9,6 +9,7 @@
 #ifndef DUET_MICROVM_DEVICES_MMIO_H
 #define DUET_MICROVM_DEVICES_MMIO_H
 
+#include "base/wire.h"
 #include "microvm/devices/virtio.h"
 
 struct mmio;
@@ -18,6 +19,12 @@ struct mmio;
 int mmio_create(struct mmio **mmio, struct virtio_device *device, const struct guest_memory *memory, struct error *err);
 /* After the device's loop has stopped for good; the device itself may be gone already. */
 void mmio_destroy(struct mmio *mmio);
+
+/* The transport's and the queues' state as bytes, of a device that no thread serves at the moment; and back into a new
+ * one that has not been used. A device that was running is activated, and every queue is looked at. -EINVAL: not a
+ * state that a driver could have reached. */
+void mmio_save(struct mmio *mmio, struct strbuf *out);
+int mmio_restore(struct mmio *mmio, struct wire_reader *in, struct error *err);
 
 /* Eventfd that is written when the driver is to be interrupted. */
 int mmio_interrupt_fd(const struct mmio *mmio);

@@ -6,11 +6,9 @@
 #include <sys/eventfd.h>
 
 #include "base/alloc.h"
-#include "microvm/devices/vsock_connection.h"
+#include "microvm/devices/vsock_internal.h"
 
 #define HEADER_BYTES sizeof(struct virtio_vsock_hdr)
-#define BUCKETS      64 /* connections by host port; a power of two */
-#define RESETS_MAX   256
 #define TURN_PACKETS 64 /* in each direction before the loop looks at its other descriptors */
 /* Linux fills the whole receive queue with 4 KiB buffers when it starts: no longer than throughput asks for. */
 #define QUEUE_SIZE 64
@@ -18,31 +16,6 @@
 #define TX_BATCH_BYTES 131072
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_EVENT, QUEUE_COUNT };
-
-struct vsock_reset {
-	uint64_t from_cid;
-	uint32_t from_port, to_port;
-	uint16_t type;
-};
-
-struct vsock {
-	struct virtio_device device;
-	struct virtio_vsock_config config;
-	struct event_watch
-		wake; /* eventfd: something to do that came from another thread, or was left for the next round */
-	bool active, sigpipe_blocked;
-	struct vsock_connection *ports[BUCKETS];
-	unsigned port_count;
-	struct vsock_connection *turn_first, *turn_last;
-	struct vsock_connection *dead;
-	/* RST for what has no connection (any more). Bounded: with so many outstanding the guest is not reading them
-	 * anyway. */
-	struct vsock_reset resets[RESETS_MAX];
-	unsigned reset_first, reset_count;
-	unsigned tx_untold;
-	size_t tx_untold_bytes;
-	struct virtqueue_chain chain; /* of the loop's thread */
-};
 
 static struct vsock *vsock_of(struct virtio_device *device)
 {
@@ -54,7 +27,7 @@ struct event_loop *vsock_loop(struct vsock *vsock)
 	return vsock->device.loop;
 }
 
-static void wake_loop(struct vsock *vsock)
+void vsock_wake(struct vsock *vsock)
 {
 	uint64_t one = 1;
 
@@ -63,10 +36,10 @@ static void wake_loop(struct vsock *vsock)
 
 static struct vsock_connection **bucket(struct vsock *vsock, uint32_t host_port)
 {
-	return &vsock->ports[host_port & (BUCKETS - 1)];
+	return &vsock->ports[host_port & (VSOCK_BUCKETS - 1)];
 }
 
-static struct vsock_connection *find(struct vsock *vsock, uint32_t host_port)
+struct vsock_connection *vsock_find(struct vsock *vsock, uint32_t host_port)
 {
 	struct vsock_connection *connection = *bucket(vsock, host_port);
 
@@ -137,9 +110,9 @@ void vsock_bury(struct vsock_connection *connection)
 
 static void queue_reset(struct vsock *vsock, const struct vsock_reset *reset)
 {
-	if (vsock->reset_count == RESETS_MAX)
+	if (vsock->reset_count == VSOCK_RESETS_MAX)
 		return;
-	vsock->resets[(vsock->reset_first + vsock->reset_count++) % RESETS_MAX] = *reset;
+	vsock->resets[(vsock->reset_first + vsock->reset_count++) % VSOCK_RESETS_MAX] = *reset;
 }
 
 static void queue_connection_reset(struct vsock_connection *connection)
@@ -200,9 +173,12 @@ static void handle_packet(struct vsock *vsock, const struct virtqueue_chain *cha
 		return;
 	if (header.src_cid == VSOCK_CID_GUEST && header.dst_cid == VSOCK_CID_HOST &&
 		header.type == VIRTIO_VSOCK_TYPE_STREAM)
-		connection = find(vsock, header.dst_port);
+		connection = vsock_find(vsock, header.dst_port);
 	if (connection && connection->state == VSOCK_CONNECTED && connection->guest_port == header.src_port) {
 		handle_connected(connection, &header, chain);
+	} else if (connection && connection->state == VSOCK_LISTENING && header.op == VIRTIO_VSOCK_OP_REQUEST &&
+		   header.dst_port == vsock->held_port) {
+		vsock_hold_request(vsock, &header);
 	} else if (connection && connection->state == VSOCK_LISTENING && header.op == VIRTIO_VSOCK_OP_REQUEST) {
 		vsock_connection_accept(connection, header.src_port);
 		vsock_connection_credit(connection, header.buf_alloc, header.fwd_cnt);
@@ -232,7 +208,7 @@ static int serve_tx(struct vsock *vsock)
 			vsock->tx_untold++;
 			vsock->tx_untold_bytes += vsock->chain.readable_bytes;
 			if (!--budget) {
-				wake_loop(vsock);
+				vsock_wake(vsock);
 				return 0;
 			}
 		}
@@ -254,7 +230,7 @@ static size_t fill_reset(struct vsock *vsock, const struct virtqueue_chain *chai
 		.op = VIRTIO_VSOCK_OP_RST,
 	};
 
-	vsock->reset_first = (vsock->reset_first + 1) % RESETS_MAX;
+	vsock->reset_first = (vsock->reset_first + 1) % VSOCK_RESETS_MAX;
 	vsock->reset_count--;
 	return virtqueue_write(chain, 0, &header, sizeof(header));
 }
@@ -284,7 +260,7 @@ static int serve_rx(struct vsock *vsock)
 		size_t written;
 
 		if (!budget) {
-			wake_loop(vsock);
+			vsock_wake(vsock);
 			break;
 		}
 		result = virtqueue_pop(queue, &vsock->chain);
@@ -391,6 +367,7 @@ static void woken(struct event_watch *watch, uint32_t events)
 	(void)!read(watch->fd, &count, sizeof(count));
 	(void)pthread_mutex_lock(&vsock->device.lock);
 	block_sigpipe(vsock);
+	vsock_answer_held(vsock);
 	serve_event(vsock);
 	(void)pthread_mutex_unlock(&vsock->device.lock);
 }
@@ -417,7 +394,7 @@ static void device_reset(struct virtio_device *device)
 	vsock->active = false;
 	vsock->reset_count = vsock->tx_untold = 0;
 	vsock->tx_untold_bytes = 0;
-	for (unsigned i = 0; i < BUCKETS; i++) {
+	for (unsigned i = 0; i < VSOCK_BUCKETS; i++) {
 		struct vsock_connection *connection = vsock->ports[i], *next;
 
 		for (; connection; connection = next) {
@@ -430,7 +407,7 @@ static void device_reset(struct virtio_device *device)
 				vsock_bury(connection);
 		}
 	}
-	wake_loop(vsock);
+	vsock_wake(vsock);
 }
 
 static int device_kick(struct virtio_device *device, unsigned queue)
@@ -487,7 +464,7 @@ static int listen_locked(struct vsock *vsock, struct vsock_port *port, struct er
 	struct vsock_connection *connection, **place = bucket(vsock, port->port);
 	int result;
 
-	if (find(vsock, port->port))
+	if (vsock_find(vsock, port->port))
 		return error_set(err, EADDRINUSE, "listen on vsock port %u", port->port);
 	if (vsock->port_count == VSOCK_PORTS_MAX)
 		return error_set(err, ENOSPC, "listen on more than %u vsock ports", VSOCK_PORTS_MAX);
@@ -519,19 +496,19 @@ void vsock_unlisten(struct vsock *vsock, uint32_t port)
 	struct vsock_connection *connection;
 
 	(void)pthread_mutex_lock(&vsock->device.lock);
-	connection = find(vsock, port);
+	connection = vsock_find(vsock, port);
 	if (connection) {
 		if (connection->state == VSOCK_CONNECTED)
 			queue_connection_reset(connection);
 		vsock_bury(connection);
-		wake_loop(vsock);
+		vsock_wake(vsock);
 	}
 	(void)pthread_mutex_unlock(&vsock->device.lock);
 }
 
 void vsock_destroy(struct vsock *vsock)
 {
-	for (unsigned i = 0; i < BUCKETS; i++) {
+	for (unsigned i = 0; i < VSOCK_BUCKETS; i++) {
 		while (vsock->ports[i])
 			vsock_bury(vsock->ports[i]);
 	}

@@ -17,6 +17,7 @@
 #ifndef DUET_MICROVM_DEVICES_VSOCK_H
 #define DUET_MICROVM_DEVICES_VSOCK_H
 
+#include "base/wire.h"
 #include "microvm/devices/virtio.h"
 
 #define VSOCK_CID_HOST  2
@@ -45,6 +46,18 @@ int vsock_listen(struct vsock *vsock, const struct vsock_port *port, struct erro
 /* Forgets a listener or resets a connection; what has not reached write_fd is lost. The port is free at once,
  * finished_fd has been written on return, the descriptors are closed by the loop shortly after. From any thread. */
 void vsock_unlisten(struct vsock *vsock, uint32_t port);
+/*
+ * Snapshots. A port that is held does not answer the guest's first connection: event_fd (stays the caller's) is written
+ * when the request has come, and vsock_release() answers it. In between the device has no connection at all and can be
+ * saved, and the request is answered in every machine that continues from there.
+ */
+void vsock_hold(struct vsock *vsock, uint32_t port, int event_fd);
+void vsock_release(struct vsock *vsock);
+/* -EBUSY: there are connections. */
+int vsock_save(struct vsock *vsock, struct strbuf *out, struct error *err);
+/* The port that was held is held again, its request has come. */
+int vsock_restore(struct vsock *vsock, struct wire_reader *in, struct error *err);
+
 /* After the loop has stopped. */
 void vsock_destroy(struct vsock *vsock);
 

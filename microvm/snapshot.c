@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "microvm/snapshot.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+#define PAGE_BYTES 4096ULL
+#define VERSION    1
+#define RUNS_MAX   65536
+/* Fewer mappings are worth a few zero pages more. */
+#define GAP_PAGES 16
+
+static const char magic[8] = "DUETSNAP";
+
+struct snapshot_header {
+	char magic[8];
+	uint32_t version, run_count;
+	unsigned char key[SHA256_BYTES];
+	uint64_t state_bytes; /* the runs among them, at the end */
+	uint64_t memory_bytes, memory_sum;
+	unsigned char state_digest[SHA256_BYTES];
+	unsigned char digest[SHA256_BYTES]; /* of all that stands before */
+};
+
+static void header_digest(const struct snapshot_header *header, unsigned char digest[SHA256_BYTES])
+{
+	sha256(header, offsetof(struct snapshot_header, digest), digest);
+}
+
+static uint64_t memory_bytes(const struct guest_memory *memory)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < memory->count; i++)
+		bytes += memory->regions[i].size_bytes;
+	return bytes;
+}
+
+/* Four lanes of multiply and rotate, so that it runs at the speed of memory. */
+static uint64_t sum_pages(uint64_t sum, const void *data, uint64_t bytes)
+{
+	uint64_t lanes[4] = { sum, sum ^ 0x9e3779b97f4a7c15, ~sum, sum + 0xc2b2ae3d27d4eb4f };
+	const uint64_t *words = data;
+
+	for (uint64_t i = 0; i < bytes / sizeof(*words); i += 4) {
+		for (int lane = 0; lane < 4; lane++) {
+			lanes[lane] = (lanes[lane] ^ words[i + (unsigned)lane]) * 0x9ddfea08eb382d69;
+			lanes[lane] ^= lanes[lane] >> 29;
+		}
+	}
+	return ((lanes[0] * 31 + lanes[1]) * 31 + lanes[2]) * 31 + lanes[3];
+}
+
+/* ---- writing ---- */
+
+static bool is_zero(const unsigned char *page)
+{
+	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
+}
+
+struct runs {
+	struct snapshot_run *entries;
+	size_t count, capacity;
+	uint64_t region_page; /* a run lies in one region */
+};
+
+static void free_runs(struct runs *runs)
+{
+	free(runs->entries);
+}
+
+static void add_page(struct runs *runs, uint64_t page)
+{
+	struct snapshot_run *last = runs->count ? &runs->entries[runs->count - 1] : NULL;
+
+	if (last && last->first >= runs->region_page && page - (last->first + last->count) < GAP_PAGES) {
+		last->count = page + 1 - last->first;
+		return;
+	}
+	if (runs->count == runs->capacity) {
+		runs->capacity = runs->capacity ? 2 * runs->capacity : 64;
+		runs->entries = xrealloc(runs->entries, runs->capacity, sizeof(*runs->entries));
+	}
+	runs->entries[runs->count++] = (struct snapshot_run){ .first = page, .count = 1 };
+}
+
+/* Pages that were never touched are not looked at: that alone would give them memory. */
+static int find_pages(const struct guest_memory_region *region, uint64_t first_page, struct runs *runs)
+{
+	uint64_t pages = region->size_bytes / PAGE_BYTES;
+	cleanup_free unsigned char *resident = xcalloc(pages, 1);
+
+	runs->region_page = first_page;
+	if (mincore(region->host, (size_t)region->size_bytes, resident) < 0)
+		return -errno;
+	for (uint64_t i = 0; i < pages; i++) {
+		if ((resident[i] & 1) && !is_zero(region->host + i * PAGE_BYTES))
+			add_page(runs, first_page + i);
+	}
+	return 0;
+}
+
+/* Where a page of the file's memory lies, and how many bytes follow it in its region. */
+static unsigned char *page_at(const struct guest_memory *memory, uint64_t page, uint64_t *follow_bytes)
+{
+	uint64_t offset = page * PAGE_BYTES;
+
+	for (unsigned i = 0; i < memory->count; i++) {
+		if (offset < memory->regions[i].size_bytes) {
+			*follow_bytes = memory->regions[i].size_bytes - offset;
+			return memory->regions[i].host + offset;
+		}
+		offset -= memory->regions[i].size_bytes;
+	}
+	return NULL;
+}
+
+static int write_at(int fd, const void *data, uint64_t length, uint64_t offset)
+{
+	const char *next = data;
+
+	while (length > 0) {
+		ssize_t written = pwrite(fd, next, length, (off_t)offset);
+
+		if (written < 0 && errno != EINTR)
+			return -errno;
+		if (written > 0) {
+			next += written;
+			offset += (uint64_t)written;
+			length -= (uint64_t)written;
+		}
+	}
+	return 0;
+}
+
+static int write_memory(int fd, const struct guest_memory *memory, const struct runs *runs, uint64_t *sum)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < runs->count && result == 0; i++) {
+		uint64_t follow, length = runs->entries[i].count * PAGE_BYTES;
+		const unsigned char *from = page_at(memory, runs->entries[i].first, &follow);
+
+		*sum = sum_pages(*sum, from, length);
+		result = write_at(fd, from, length, SNAPSHOT_MEMORY + runs->entries[i].first * PAGE_BYTES);
+	}
+	return result;
+}
+
+int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct strbuf *state,
+	const struct guest_memory *memory, struct error *err)
+{
+	struct snapshot_header header = { .version = VERSION, .memory_bytes = memory_bytes(memory) };
+	cleanup_strbuf struct strbuf all = STRBUF_INIT;
+	cleanup(free_runs) struct runs runs = { 0 };
+	uint64_t page = 0;
+	int result = 0;
+
+	for (unsigned i = 0; i < memory->count && result == 0; i++) {
+		result = find_pages(&memory->regions[i], page, &runs);
+		page += memory->regions[i].size_bytes / PAGE_BYTES;
+	}
+	if (result == 0 && runs.count > RUNS_MAX)
+		result = -E2BIG;
+	strbuf_append(&all, state->data, state->length);
+	strbuf_append(&all, runs.entries, runs.count * sizeof(*runs.entries));
+	if (result == 0 && all.length > SNAPSHOT_MEMORY - SNAPSHOT_STATE)
+		result = -E2BIG;
+	if (result == 0 && ftruncate(fd, (off_t)(SNAPSHOT_MEMORY + header.memory_bytes)) < 0)
+		result = -errno;
+	if (result == 0)
+		result = write_memory(fd, memory, &runs, &header.memory_sum);
+	if (result == 0)
+		result = write_at(fd, all.data, all.length, SNAPSHOT_STATE);
+	if (result < 0)
+		return error_set(err, -result, "write the machine's snapshot");
+	memcpy(header.magic, magic, sizeof(magic));
+	memcpy(header.key, key, SHA256_BYTES);
+	header.run_count = (uint32_t)runs.count;
+	header.state_bytes = all.length;
+	sha256(all.data, all.length, header.state_digest);
+	header_digest(&header, header.digest);
+	result = write_at(fd, &header, sizeof(header), 0);
+	return result < 0 ? error_set(err, -result, "write the machine's snapshot") : 0;
+}
+
+/* ---- reading ---- */
+
+static int read_at(int fd, void *data, size_t length, uint64_t offset)
+{
+	ssize_t count = pread(fd, data, length, (off_t)offset);
+
+	return count < 0 ? -errno : (size_t)count == length ? 0 : -EINVAL;
+}
+
+static int check_header(
+	const struct snapshot_header *header, const unsigned char key[SHA256_BYTES], int fd, struct error *err)
+{
+	unsigned char digest[SHA256_BYTES];
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (memcmp(header->magic, magic, sizeof(magic)) != 0)
+		return error_set(err, -EINVAL, "this is no snapshot of a machine");
+	if (header->version != VERSION)
+		return error_set(
+			err, -EINVAL, "a snapshot of version %u, this is version %d", header->version, VERSION);
+	header_digest(header, digest);
+	if (memcmp(digest, header->digest, SHA256_BYTES) != 0)
+		return error_set(err, -EINVAL, "the snapshot's header is damaged");
+	if (memcmp(header->key, key, SHA256_BYTES) != 0)
+		return error_set(err, -ESTALE, "the snapshot is of another machine, kernel or host");
+	if (header->state_bytes > SNAPSHOT_MEMORY - SNAPSHOT_STATE || header->run_count > RUNS_MAX ||
+		header->run_count * sizeof(struct snapshot_run) > header->state_bytes ||
+		header->memory_bytes > (UINT64_MAX >> 16) || size < 0 ||
+		(uint64_t)size < SNAPSHOT_MEMORY + header->memory_bytes)
+		return error_set(err, -EINVAL, "the snapshot is cut short");
+	return 0;
+}
+
+static int check_runs(const struct snapshot *snapshot, uint64_t bytes)
+{
+	uint64_t pages = bytes / PAGE_BYTES, next = 0;
+
+	for (size_t i = 0; i < snapshot->run_count; i++) {
+		const struct snapshot_run *run = &snapshot->runs[i];
+
+		if (run->first < next || run->first > pages || !run->count || run->count > pages - run->first)
+			return -EINVAL;
+		next = run->first + run->count;
+	}
+	return 0;
+}
+
+int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err)
+{
+	cleanup_snapshot struct snapshot opened = { .fd = fd };
+	unsigned char digest[SHA256_BYTES];
+	struct snapshot_header header;
+	size_t runs_bytes;
+	int result = read_at(fd, &header, sizeof(header), 0);
+
+	if (result < 0)
+		return error_set(err, -result, "read the snapshot's header");
+	result = check_header(&header, key, fd, err);
+	if (result < 0)
+		return result;
+	opened.state = xcalloc(1, header.state_bytes + 1);
+	result = read_at(fd, opened.state, header.state_bytes, SNAPSHOT_STATE);
+	if (result < 0)
+		return error_set(err, -result, "read the snapshot's state");
+	sha256(opened.state, header.state_bytes, digest);
+	if (memcmp(digest, header.state_digest, SHA256_BYTES) != 0)
+		return error_set(err, -EINVAL, "the snapshot's state is damaged");
+	runs_bytes = header.run_count * sizeof(struct snapshot_run);
+	opened.state_bytes = header.state_bytes - runs_bytes;
+	opened.runs = runs_bytes ? xmemdup((char *)opened.state + opened.state_bytes, runs_bytes) : NULL;
+	opened.run_count = header.run_count;
+	opened.memory_sum = header.memory_sum;
+	if (check_runs(&opened, header.memory_bytes) < 0)
+		return error_set(err, -EINVAL, "the snapshot's list of pages is damaged");
+	*snapshot = opened;
+	opened = (struct snapshot){ 0 };
+	return 0;
+}
+
+int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < snapshot->run_count; i++) {
+		const struct snapshot_run *run = &snapshot->runs[i];
+		uint64_t follow = 0, length = run->count * PAGE_BYTES;
+		unsigned char *place = page_at(memory, run->first, &follow);
+
+		if (!place || follow < length)
+			return error_set(err, -EINVAL, "the snapshot has more memory than this machine");
+		if (mmap(place, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+			    snapshot->fd, (off_t)(SNAPSHOT_MEMORY + run->first * PAGE_BYTES)) == MAP_FAILED)
+			return error_set(err, errno, "map the snapshot's memory");
+		(void)madvise(place, (size_t)length, MADV_DONTDUMP);
+		sum = sum_pages(sum, place, length);
+	}
+	if (sum != snapshot->memory_sum)
+		return error_set(err, -EINVAL, "the snapshot's memory is damaged");
+	return 0;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+	free(snapshot->state);
+	free(snapshot->runs);
+	*snapshot = (struct snapshot){ 0 };
+}

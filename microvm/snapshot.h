@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stopped machine in a file: a page of header, its state as bytes, then its memory at the same distances as in the
+ * guest, with holes where it is zero, so that it can be mapped in place of being read.
+ *
+ *   0                     struct snapshot_header
+ *   SNAPSHOT_STATE        state, below SNAPSHOT_MEMORY
+ *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other
+ *
+ * The header is written last: a file without one is not finished. State and header carry SHA-256 sums. The memory's sum
+ * is a fast one and finds damage, not malice: whoever may write the file may do worse, so it has to be its reader's
+ * own.
+ */
+#ifndef DUET_MICROVM_SNAPSHOT_H
+#define DUET_MICROVM_SNAPSHOT_H
+
+#include "base/sha256.h"
+#include "base/strbuf.h"
+#include "base/wire.h"
+#include "microvm/memory.h"
+
+#define SNAPSHOT_STATE  4096ULL
+#define SNAPSHOT_MEMORY (2ULL << 20)
+
+/* Pages that are not all zero: `count` of them from page `first` of the file's memory on. */
+struct snapshot_run {
+	uint64_t first, count;
+};
+
+struct snapshot {
+	int fd; /* stays the caller's */
+	void *state;
+	size_t state_bytes;
+	struct snapshot_run *runs;
+	size_t run_count;
+	uint64_t memory_sum;
+};
+
+/* key: what the machine that continues must agree in; compared as bytes. */
+int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct strbuf *state,
+	const struct guest_memory *memory, struct error *err);
+
+/* Reads and checks header and state. -EINVAL: not a snapshot, damaged, cut short, of another version; -ESTALE: of
+ * another key. */
+int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err);
+/* Maps the saved pages privately over the guest's memory, and compares their sum. */
+int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);
+void snapshot_close(struct snapshot *snapshot);
+#define cleanup_snapshot cleanup(snapshot_close)
+
+#endif

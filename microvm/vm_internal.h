@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A machine's own data, for vm.c and vm_snapshot.c.
+ */
+#ifndef DUET_MICROVM_VM_INTERNAL_H
+#define DUET_MICROVM_VM_INTERNAL_H
+
+#include "microvm/devices/fs/fs.h"
+#include "microvm/devices/mmio.h"
+#include "microvm/devices/net.h"
+#include "microvm/devices/rng.h"
+#include "microvm/devices/serial.h"
+#include "microvm/kvm.h"
+#include "microvm/layout.h"
+#include "microvm/snapshot.h"
+#include "microvm/vcpu.h"
+#include "microvm/vm.h"
+
+struct vm {
+	struct vm_host host;
+	struct kvm_machine machine;
+	struct guest_memory memory;
+	struct softkvm_layout soft_layout;
+
+	struct event_loop loop; /* of the vsock and rng devices */
+	bool loop_made, io_started, started;
+	pthread_t io_thread;
+
+	/* Of vm_start(), under gate.lock. */
+	unsigned threads_ready;
+	struct error start_error; /* code 0: none */
+
+	struct vsock *vsock;
+	struct rng *rng;
+	struct net *nets[VM_NETS_MAX];
+	struct fs *fs;
+	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
+	bool serial_made;
+	struct serial serial;
+
+	struct vcpu *vcpus;
+	unsigned vcpu_count;
+	struct vcpu_bus bus;
+	struct vcpu_gate gate;
+
+	/* Under gate.lock. */
+	enum vm_stop_cause cause;
+	struct error error;
+	int event_fd;
+};
+
+/* vm_snapshot.c: everything but the memory, into a machine that has its devices and vCPUs. */
+int vm_restore_state(struct vm *vm, const struct snapshot *snapshot, struct error *err);
+
+#endif

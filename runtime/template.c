@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/template.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/sha256.h"
+
+_Static_assert(VM_KEY_BYTES == SHA256_BYTES, "a key is a digest");
+
+static char *directory_path(void)
+{
+	const char *own = secure_getenv("DUET_CACHE_DIR"), *cache = secure_getenv("XDG_CACHE_HOME");
+	const char *home = secure_getenv("HOME");
+
+	if (own && own[0] == '/')
+		return xprintf("%s/templates", own);
+	if (geteuid() == 0)
+		return xstrdup("/var/cache/duet/templates");
+	if (cache && cache[0] == '/')
+		return xprintf("%s/duet/templates", cache);
+	return home && home[0] == '/' ? xprintf("%s/.cache/duet/templates", home) : NULL;
+}
+
+/* Whoever may write here decides what a guest's kernel does: it must be nobody else. */
+static int open_directory(bool make, struct error *err)
+{
+	cleanup_free char *path = directory_path();
+	cleanup_fd int fd = -EBADF;
+	struct stat status;
+	int result = 0;
+
+	if (!path)
+		return error_set(err, -ENOENT, "templates: HOME is not set");
+	if (make)
+		result = make_directories(AT_FDCWD, path, 0700);
+	if (result == 0)
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (result < 0 || fd < 0 || fstat(fd, &status) < 0)
+		return error_set(err, result < 0 ? -result : errno, "templates: open %s", path);
+	if (status.st_uid != geteuid() || (status.st_mode & 022))
+		return error_set(err, -EPERM, "templates: %s is not this user's alone", path);
+	return take_fd(&fd);
+}
+
+static int open_template(int directory, const char *name)
+{
+	cleanup_fd int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 077))
+		return -EPERM;
+	/* For the order in which they are removed. */
+	(void)futimens(fd, (const struct timespec[]){ { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } });
+	return take_fd(&fd);
+}
+
+static int answer(const struct launch *launch, uint32_t use, int fd, struct error *err)
+{
+	int result = message_send(launch->child.socket, LAUNCH_TEMPLATE, &use, sizeof(use), fd);
+
+	return result < 0 ? error_set(err, -result, "hand the template to the monitor") : 0;
+}
+
+/* Without a place for templates a guest boots, as it would without them: no reason to fail. */
+static int give(struct launch *launch, const struct message *message, struct error *err)
+{
+	struct launch_template *template = &launch->vm.template;
+	cleanup_fd int fd = -EBADF;
+	struct error reason;
+
+	if (message->length != VM_KEY_BYTES)
+		return error_set(
+			err, -EPROTO, "the monitor asked for a template with a key of %zu bytes", message->length);
+	(void)snprintf(template->name, sizeof(template->name), "%s", sha256_text(message->data).text);
+	close_fd(&template->directory_fd);
+	template->directory_fd = launch->options->no_template ? -EBADF : open_directory(true, &reason);
+	if (template->directory_fd < 0) {
+		if (!launch->options->no_template)
+			log_debug("%s", reason.message);
+		return answer(launch, TEMPLATE_NONE, -1, err);
+	}
+	fd = open_template(template->directory_fd, template->name);
+	if (fd >= 0)
+		return answer(launch, TEMPLATE_READ, fd, err);
+	if (fd == -ENOENT)
+		template->fd = openat(template->directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (template->fd < 0)
+		return answer(launch, TEMPLATE_NONE, -1, err);
+	return answer(launch, TEMPLATE_SAVE, template->fd, err);
+}
+
+static void keep(struct launch_template *template)
+{
+	cleanup_free char *temporary = xprintf(".%s.%d", template->name, (int)getpid());
+	struct error err;
+
+	if (template->fd < 0)
+		return;
+	/* By a name of its own and a rename: somebody else may have been as fast. */
+	if (linkat(AT_FDCWD, fd_path(template->fd).text, template->directory_fd, temporary, AT_SYMLINK_FOLLOW) < 0 ||
+		renameat(template->directory_fd, temporary, template->directory_fd, template->name) < 0)
+		log_debug("keep the template %s: %s", template->name, strerror(errno));
+	close_fd(&template->fd);
+	if (template_prune(TEMPLATES_MAX_BYTES, &err) < 0)
+		log_debug("%s", err.message);
+}
+
+int template_answer(struct launch *launch, const struct message *message, struct error *err)
+{
+	struct launch_template *template = &launch->vm.template;
+
+	switch (message->type) {
+	case LAUNCH_TEMPLATE:
+		return give(launch, message, err);
+	case LAUNCH_TEMPLATE_SAVED:
+		keep(template);
+		return 0;
+	default:
+		log_warning("the template %s cannot be used and is removed: the guest boots", template->name);
+		if (template->directory_fd >= 0)
+			(void)unlinkat(template->directory_fd, template->name, 0);
+		return 0;
+	}
+}
+
+int template_ask(struct launch *launch, const unsigned char key[VM_KEY_BYTES], int *fd, enum template_use *use,
+	struct error *err)
+{
+	cleanup_free struct message *message = xcalloc(1, sizeof(*message));
+	int result = message_send(launch->child.socket, LAUNCH_TEMPLATE, key, VM_KEY_BYTES, -1);
+	uint32_t word;
+
+	if (result == 0)
+		result = message_receive(launch->child.socket, message);
+	if (result < 0)
+		return error_set(err, -result, "ask the runtime for a template");
+	if (message->type != LAUNCH_TEMPLATE || message->length != sizeof(word)) {
+		close_fd(&message->fd);
+		return error_set(err, -EPROTO, "the runtime said something unexpected (%u)", message->type);
+	}
+	memcpy(&word, message->data, sizeof(word));
+	*fd = take_fd(&message->fd);
+	*use = *fd < 0 ? TEMPLATE_NONE : (enum template_use)word;
+	return 0;
+}
+
+/* ---- all of them ---- */
+
+static bool is_name(const char *name)
+{
+	return strlen(name) == (size_t)2 * VM_KEY_BYTES && strspn(name, "0123456789abcdef") == (size_t)2 * VM_KEY_BYTES;
+}
+
+static int used_later(const void *left, const void *right)
+{
+	const struct template_entry *a = left, *b = right;
+
+	return a->used_seconds < b->used_seconds   ? 1
+	       : a->used_seconds > b->used_seconds ? -1
+						   : strcmp(a->name, b->name);
+}
+
+static size_t read_entries(int directory, struct template_entry **entries)
+{
+	cleanup_fd int copy = fcntl(directory, F_DUPFD_CLOEXEC, 3);
+	DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *entry;
+	size_t count = 0;
+
+	if (!stream)
+		return 0;
+	copy = -EBADF;
+	rewinddir(stream);
+	while ((entry = readdir(stream))) {
+		struct stat status;
+
+		if (!is_name(entry->d_name) || fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		*entries = xrealloc(*entries, count + 1, sizeof(**entries));
+		(*entries)[count] = (struct template_entry){ .disk_bytes = (uint64_t)status.st_blocks * 512,
+			.used_seconds = status.st_atim.tv_sec };
+		memcpy((*entries)[count].name, entry->d_name, sizeof((*entries)[count].name));
+		count++;
+	}
+	(void)closedir(stream);
+	if (count)
+		qsort(*entries, count, sizeof(**entries), used_later);
+	return count;
+}
+
+int template_list(struct template_entry **entries, size_t *count, struct error *err)
+{
+	cleanup_fd int directory = open_directory(false, err);
+
+	*entries = NULL;
+	*count = 0;
+	if (directory < 0)
+		return directory == -ENOENT ? 0 : directory;
+	*count = read_entries(directory, entries);
+	return 0;
+}
+
+int template_prune(uint64_t max_bytes, struct error *err)
+{
+	cleanup_fd int directory = open_directory(false, err);
+	cleanup_free struct template_entry *entries = NULL;
+	uint64_t bytes = 0;
+	size_t count;
+	int removed = 0;
+
+	if (directory < 0)
+		return directory == -ENOENT ? 0 : directory;
+	count = read_entries(directory, &entries);
+	for (size_t i = 0; i < count; i++) {
+		bytes += entries[i].disk_bytes;
+		if (bytes <= max_bytes)
+			continue;
+		if (unlinkat(directory, entries[i].name, 0) < 0 && errno != ENOENT)
+			return error_set(err, errno, "remove the template %s", entries[i].name);
+		removed++;
+	}
+	return removed;
+}
