@@ -103,10 +103,10 @@ debug_run() {
 
 @test "clones side by side" {
 	configure_command sh -c 'head -c 16 /proc/sys/kernel/random/uuid'
-	debug_run 2>/dev/null
-	for i in 1 2 3 4; do
+	debug_run >"$SCRATCH/first" 2>/dev/null
+	for i in 1 2; do
 		debug_run >"$SCRATCH/clone.$i" 2>/dev/null &
 	done
 	wait
-	[ "$(cat "$SCRATCH"/clone.* | fold -w 16 | sort -u | wc -l)" -eq 4 ]
+	[ "$(cat "$SCRATCH"/clone.* | fold -w 16 | sort -u | wc -l)" -eq 2 ]
 }
