@@ -73,3 +73,24 @@ int descriptors_close_on_exec(unsigned int first)
 {
 	return change(first, ~0U, CLOSE_RANGE_CLOEXEC);
 }
+
+static int compare_descriptors(const void *left, const void *right)
+{
+	return *(const int *)left - *(const int *)right;
+}
+
+int descriptors_close_but(unsigned int first, int *keep, size_t count)
+{
+	unsigned int next = first;
+	int result = 0;
+
+	qsort(keep, count, sizeof(*keep), compare_descriptors);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		if (keep[i] < (int)next)
+			continue;
+		if ((unsigned int)keep[i] > next)
+			result = change(next, (unsigned int)keep[i] - 1, 0);
+		next = (unsigned int)keep[i] + 1;
+	}
+	return result < 0 ? result : change(next, ~0U, 0);
+}

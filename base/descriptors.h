@@ -9,8 +9,13 @@
 #ifndef DUET_BASE_DESCRIPTORS_H
 #define DUET_BASE_DESCRIPTORS_H
 
+#include <stddef.h>
+
 /* Closes first … last; ~0U: to the end. */
 int descriptors_close(unsigned int first, unsigned int last);
+
+/* Closes those from first on but the ones in keep, which is sorted in place; smaller ones in it mean nothing. */
+int descriptors_close_but(unsigned int first, int *keep, size_t count);
 
 /* Makes those from first on close-on-exec. */
 int descriptors_close_on_exec(unsigned int first);

@@ -270,22 +270,7 @@ int remove_tree(int directory, const char *name)
 	return remove_entry(above, slash + 1, DT_UNKNOWN, -1, 0);
 }
 
-static int compare_descriptors(const void *left, const void *right)
-{
-	return *(const int *)left - *(const int *)right;
-}
-
 void close_all_but(int *keep, size_t count)
 {
-	unsigned int next = STDERR_FILENO + 1;
-
-	qsort(keep, count, sizeof(*keep), compare_descriptors);
-	for (size_t i = 0; i < count; i++) {
-		if (keep[i] < (int)next)
-			continue;
-		if ((unsigned int)keep[i] > next)
-			(void)descriptors_close(next, (unsigned int)keep[i] - 1);
-		next = (unsigned int)keep[i] + 1;
-	}
-	(void)descriptors_close(next, ~0U);
+	(void)descriptors_close_but(STDERR_FILENO + 1, keep, count);
 }

@@ -9,6 +9,7 @@
 #define OCI_ANNOTATION_PREFIX "run.duet."
 
 #define OCI_ANNOTATION_ISOLATION     "run.duet.isolation"     /* "container" or "microvm" */
+#define OCI_ANNOTATION_LANDLOCK      "run.duet.landlock"      /* a policy as JSON: oci/landlock.h */
 #define OCI_ANNOTATION_VM_VCPUS      "run.duet.vm.vcpus"      /* "1" to "32" */
 #define OCI_ANNOTATION_VM_MEMORY     "run.duet.vm.memory"     /* bytes, or with a unit: "512M" */
 #define OCI_ANNOTATION_VM_HUGE_PAGES "run.duet.vm.huge-pages" /* "true" or "false" */

@@ -23,7 +23,7 @@ static struct process_capabilities wanted_capabilities(const struct process_plan
 
 bool process_keeps_admin(const struct process_plan *plan)
 {
-	return plan->seccomp.filter && !plan->no_new_privileges &&
+	return (plan->seccomp.filter || plan->landlock.set) && !plan->no_new_privileges &&
 	       !(wanted_capabilities(plan).effective & CAPABILITY_BIT(CAP_SYS_ADMIN));
 }
 
@@ -89,8 +89,8 @@ static int check_capabilities(const struct process_capabilities *wanted, uint64_
 			"is not available here: the bounding set of the runtime does not have it", err);
 	if (for_filter & ~permitted)
 		return error_set(err, -EPERM,
-			"process.noNewPrivileges is false: then loading the seccomp filter needs CAP_SYS_ADMIN, which "
-			"the runtime does not have");
+			"process.noNewPrivileges is false: then a seccomp filter and a Landlock policy need "
+			"CAP_SYS_ADMIN, which the runtime does not have");
 	missing = wanted->permitted & ~permitted;
 	if (missing)
 		return refuse_capability(

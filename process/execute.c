@@ -34,6 +34,9 @@ int process_listen(struct process_plan *plan, int *listener_fd, struct error *er
 		return error_set(err, -EINVAL, "the seccomp filter has no action to notify of");
 	/* Both change what a positive result means; the process has one thread, so there is nothing to synchronise. */
 	flags &= ~(unsigned int)SECCOMP_FILTER_FLAG_TSYNC;
+	if (process_enforce_landlock(plan, err) < 0)
+		return -err->code;
+	plan->landlock.enforced = true;
 	fd = load_filter(&plan->seccomp, flags, err);
 	if (fd < 0)
 		return fd;
@@ -44,17 +47,15 @@ int process_listen(struct process_plan *plan, int *listener_fd, struct error *er
 
 static int close_descriptors(const struct process_plan *plan, struct error *err)
 {
-	unsigned int first = 3 + plan->preserve_fds, kept = (unsigned int)plan->error_fd;
-	int result = 0;
+	unsigned int first = 3 + plan->preserve_fds;
+	int keep[] = { plan->error_fd, plan->landlock.ruleset_fd };
+	int result;
 
-	if (plan->error_fd <= 0)
-		result = descriptors_close_on_exec(first);
-	else if (kept < first)
-		return error_set(err, -EINVAL, "the descriptor for errors, %u, is among those to be preserved", kept);
-	else if (kept > first)
-		result = descriptors_close(first, kept - 1);
-	if (result == 0 && plan->error_fd > 0)
-		result = descriptors_close(kept + 1, ~0U);
+	if (plan->error_fd > 0 && (unsigned int)plan->error_fd < first)
+		return error_set(
+			err, -EINVAL, "the descriptor for errors, %d, is among those to be preserved", plan->error_fd);
+	result = plan->error_fd <= 0 ? descriptors_close_on_exec(first)
+				     : descriptors_close_but(first, keep, ARRAY_SIZE(keep));
 	return result < 0 ? error_set(err, -result, "close the descriptors of this process") : 0;
 }
 
@@ -74,7 +75,8 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Under the filter nothing is called that a profile need not allow: what allocates or asks comes before it is loaded.
+/* What runs under the Landlock policy is execve(2) alone. Under the filter nothing is called that a profile need not
+ * allow: what allocates or asks comes before it is loaded.
  */
 static int load_and_drop(const struct process_plan *plan, struct error *err)
 {
@@ -82,6 +84,8 @@ static int load_and_drop(const struct process_plan *plan, struct error *err)
 	cap_t capabilities = NULL;
 	int result = drop ? process_final_capabilities(plan, &capabilities, err) : 0;
 
+	if (result == 0)
+		result = process_enforce_landlock(plan, err);
 	if (result == 0 && plan->seccomp.filter && !plan->seccomp.loaded)
 		result = load_filter(&plan->seccomp, plan->seccomp.flags, err);
 	if (result == 0 && drop && cap_set_proc(capabilities) < 0)
@@ -106,5 +110,6 @@ int process_execute(const struct process_plan *plan, const char *executable, str
 	if (result < 0)
 		return result;
 	(void)execve(executable, plan->args, plan->env);
-	return exec_error_diagnose(executable, errno, err);
+	result = exec_error_diagnose(executable, errno, err);
+	return result == -EACCES && plan->landlock.set ? error_prefix(err, "under the Landlock policy") : result;
 }

@@ -81,6 +81,8 @@ int process_prepare(struct process_plan *plan, char **executable, struct error *
 	process_complete_environment(plan);
 	result = prepare_as_caller(plan, err);
 	if (result == 0)
+		result = process_make_landlock(plan, err);
+	if (result == 0)
 		result = hide_process(err);
 	if (result < 0)
 		return result;

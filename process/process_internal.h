@@ -31,6 +31,10 @@ int process_read_account_file(const char *path, struct strbuf *content);
 /* init.c: forks; the caller goes on as the child, with no signal blocked, and the parent never returns. */
 int process_fork_from_init(struct error *err);
 
+/* landlock.c: the ruleset of a plan that has a policy; what puts it into force. */
+int process_make_landlock(struct process_plan *plan, struct error *err);
+int process_enforce_landlock(const struct process_plan *plan, struct error *err);
+
 /* credentials.c */
 int process_apply_credentials(const struct process_plan *plan, struct error *err);
 /* True when CAP_SYS_ADMIN is held beyond the plan's effective set until the seccomp filter is loaded. */

@@ -22,6 +22,9 @@ void process_plan_free(struct process_plan *plan)
 	free(plan->selinux_label);
 	free(plan->keyring_name);
 	free(plan->seccomp.filter);
+	for (uint32_t i = 0; i < plan->landlock.rule_count; i++)
+		free(plan->landlock.rules[i].path);
+	free(plan->landlock.rules);
 	*plan = (struct process_plan){ 0 };
 }
 

@@ -55,6 +55,23 @@ struct process_seccomp {
 	bool loaded; /* not on the wire: set by process_listen() */
 };
 
+struct process_landlock_rule {
+	char *path;      /* inside the container; NULL: of a TCP port */
+	uint64_t rights; /* LANDLOCK_ACCESS_FS_* or, of a port, LANDLOCK_ACCESS_NET_* */
+	uint16_t port;
+};
+
+struct process_landlock { /* landlock(7) */
+	bool set;
+	unsigned int abi;                        /* the version that the kernel has to have */
+	uint64_t handled_files, handled_network; /* what is denied where no rule allows it */
+	uint64_t scopes;                         /* LANDLOCK_SCOPE_* */
+	struct process_landlock_rule *rules;
+	uint32_t rule_count;
+	int ruleset_fd; /* from process_prepare() on; 0: none */
+	bool enforced;
+};
+
 struct process_plan {
 	char **args; /* NULL-terminated, at least one */
 	char **env;  /* NULL-terminated */
@@ -85,6 +102,7 @@ struct process_plan {
 	char *apparmor_profile, *selinux_label;          /* NULL: none */
 	bool new_keyring;                                /* join a fresh session keyring (keyctl(2)) */
 	char *keyring_name;
+	struct process_landlock landlock; /* not on the wire: no guest has it */
 	struct process_seccomp seccomp;
 	bool init; /* the process is the child of a small first process that passes signals on, reaps and ends with it;
 		      a seccomp filter has to allow what that needs: clone, wait4, kill, rt_sigtimedwait, exit_group */
@@ -125,8 +143,9 @@ int process_resolve_user(struct process_plan *plan, struct error *err);
  * the root: getcwd(2) must begin with "/"), owner of standard streams that are pipes, user, groups, capabilities and
  * no_new_privileges. Then finds the executable by PATH as execvp(3) does, so that "not found" (127) and "not
  * executable" (126) are known before the container counts as created. On return *executable (the caller's to free)
- * holds its path. The process is not dumpable from here until execve. Without no_new_privileges a seccomp filter needs
- * CAP_SYS_ADMIN: it stays in the effective set until the filter is loaded, then it goes.
+ * holds its path. The process is not dumpable from here until execve. Without no_new_privileges a seccomp filter and a
+ * Landlock policy need CAP_SYS_ADMIN: it stays in the effective set until they are in force, then it goes. The policy's
+ * paths are opened here, by the caller's privileges, and it comes into force in process_execute() or process_listen().
  *
  * process_listen: only for a plan with seccomp.notify, after process_prepare and while the peer that wants the listener
  * can still be reached: loads the filter now and returns its notify descriptor. What the caller does from here to

@@ -118,6 +118,10 @@ static int refuse(const struct launch *launch, struct error *err)
 	if (spec->mount_label)
 		return error_set(
 			err, -EINVAL, "config.json: linux.mountLabel: the guest's kernel of a micro-VM has no SELinux");
+	if (launch->process.landlock.set)
+		return error_set(err, -EINVAL,
+			"config.json: annotations: run.duet.landlock: the guest's kernel of a micro-VM has no "
+			"Landlock");
 	if (launch->options->preserve_fds)
 		return error_set(
 			err, -EINVAL, "--preserve-fds, LISTEN_FDS: a micro-VM cannot inherit the host's descriptors");

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "oci/annotations.h"
+#include "oci/landlock.h"
 
 enum { FILE_SYSTEMS_BYTES_MAX = 65536 };
 
@@ -256,10 +258,48 @@ static void plan_limits(const struct oci_process *process, struct process_plan *
 	};
 }
 
+static void plan_ports(const struct oci_landlock_ports *ports, uint64_t right, struct process_landlock *plan)
+{
+	if (!ports->set)
+		return;
+	plan->handled_network |= right;
+	for (size_t i = 0; i < ports->count; i++)
+		plan->rules[plan->rule_count++] =
+			(struct process_landlock_rule){ .port = (uint16_t)ports->numbers[i], .rights = right };
+}
+
+static int plan_landlock(const struct oci_spec *spec, struct process_landlock *plan, struct error *err)
+{
+	enum { NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1 }; /* LANDLOCK_ACCESS_NET_* of version 4 */
+	const char *text = oci_annotation(spec, OCI_ANNOTATION_LANDLOCK);
+	cleanup_oci_landlock struct oci_landlock *landlock = NULL;
+	int result;
+
+	if (!text)
+		return 0;
+	result = oci_landlock_parse(&landlock, text, err);
+	if (result < 0)
+		return error_prefix(err, "config.json");
+	*plan = (struct process_landlock){
+		.set = true,
+		.abi = landlock->abi,
+		.handled_files = landlock->file_rights,
+		.scopes = landlock->scopes,
+		.rules = xcalloc(landlock->path_count + landlock->bind.count + landlock->connect.count,
+			sizeof(struct process_landlock_rule)),
+	};
+	for (size_t i = 0; i < landlock->path_count; i++)
+		plan->rules[plan->rule_count++] =
+			(struct process_landlock_rule){ .path = xstrdup(landlock->paths[i].path),
+				.rights = landlock->paths[i].rights };
+	plan_ports(&landlock->bind, NET_BIND_TCP, plan);
+	plan_ports(&landlock->connect, NET_CONNECT_TCP, plan);
+	return 0;
+}
+
 int plan_process(
 	const struct oci_spec *spec, const struct oci_process *process, struct process_plan *plan, struct error *err)
 {
-	(void)err;
 	plan->args = copy_strings(process->args);
 	plan->env = copy_strings(process->env);
 	plan->cwd = xstrdup(process->cwd);
@@ -288,7 +328,7 @@ int plan_process(
 	plan->cpu_affinity_final = copy_text(process->cpu_affinity_final);
 	plan->apparmor_profile = copy_text(process->apparmor_profile);
 	plan->selinux_label = copy_text(process->selinux_label);
-	return 0;
+	return plan_landlock(spec, &plan->landlock, err);
 }
 
 void plan_listen(struct process_plan *plan, uint32_t count)
