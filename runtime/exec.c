@@ -61,13 +61,9 @@ static int exec_child_main(struct exec *exec, struct error *err)
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return error_set(err, errno, "ask to end with the runtime");
-	if (setsid() < 0)
-		return error_set(err, errno, "begin a session");
 	result = child_expect(exec, LAUNCH_GO, err);
 	if (result == 0)
 		result = cgroup_join_self(&exec->join, err);
-	cgroup_join_close(&exec->join);
-	cgroup_close(&exec->cgroup);
 	if (result == 0)
 		result = exec->isolation->exec_child(exec, err);
 	return result;
@@ -141,6 +137,9 @@ static int exec_open_cgroup(struct exec *exec, struct error *err)
 	const char *record = exec->container->record.cgroup;
 	int result;
 
+	if (exec->proxy && exec->options->cgroup)
+		return error_set(err, -EINVAL, "--cgroup %s: a process in a micro-VM is in none of the host's groups",
+			exec->options->cgroup);
 	if (exec->proxy)
 		return 0;
 	if (!record) {

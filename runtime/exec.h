@@ -72,8 +72,8 @@ struct exec {
  * negative errno, for which the command ends with EXEC_EXIT_FAILED. */
 int lifecycle_exec(const struct exec_options *options, struct error *err);
 
-/* ---- the child's side, for the isolations: it leads a session, has the runtime's signal mask (everything may be
- * blocked) and dies with the runtime until START ---- */
+/* ---- the child's side, for the isolations: it has the runtime's session, descriptors and signal mask (everything may
+ * be blocked) and dies with the runtime until START ---- */
 
 /* Hands the pty's master over. */
 int exec_child_terminal(struct exec *exec, int master, struct error *err);

@@ -18,6 +18,8 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "ns/namespaces.h"
 #include "process/terminal.h"
 #include "runtime/exec.h"
@@ -93,15 +95,25 @@ static int make_terminal(struct exec *exec, struct error *err)
 	return result;
 }
 
+/* Neither the state directory nor a cgroup; the log has to stay. */
+static void close_host(const struct exec *exec)
+{
+	uint32_t preserved = exec->process.preserve_fds;
+	cleanup_free int *keep = xcalloc(preserved + 3, sizeof(*keep));
+
+	for (uint32_t i = 0; i < preserved; i++)
+		keep[i] = STDERR_FILENO + 1 + (int)i;
+	keep[preserved] = exec->child.socket;
+	keep[preserved + 1] = exec->container_pidfd;
+	keep[preserved + 2] = log_descriptor();
+	close_all_but(keep, preserved + 3);
+}
+
 static int enter_container(struct exec *exec, struct error *err)
 {
 	int result = hide(err);
 
-	/* With the descriptors goes this process's share of the lock. */
-	close_fd(&exec->container->directory_fd);
-	close_fd(&exec->container->root_fd);
-	if (exec->child.signal_fd >= 0)
-		(void)close(exec->child.signal_fd);
+	close_host(exec);
 	if (result == 0)
 		result = enter_namespaces(exec, err);
 	close_fd(&exec->container_pidfd);
@@ -112,8 +124,13 @@ static int enter_container(struct exec *exec, struct error *err)
 static int become_process(struct exec *exec, struct error *err)
 {
 	cleanup_free char *executable = NULL;
-	int result = process_resolve_user(&exec->process, err);
+	int result;
 
+	/* Away from the caller's terminal: its Ctrl-C is for the runtime, which forwards it once, and TIOCSTI has
+	 * nothing to push into. */
+	if (setsid() < 0)
+		return error_set(err, errno, "begin a session");
+	result = process_resolve_user(&exec->process, err);
 	if (result == 0)
 		result = make_terminal(exec, err);
 	if (result == 0)
@@ -140,9 +157,7 @@ static int sibling_main(void *argument)
 	close_fd(&own_pidfd);
 	if (result < 0)
 		result = error_set(&err, -result, "speak to the runtime");
-	else if (setsid() < 0)
-		result = error_set(&err, errno, "begin a session");
-	if (result == 0)
+	else
 		(void)become_process(exec, &err);
 	(void)message_send_error(exec->child.socket, LAUNCH_FAILED, &err);
 	_exit(EXEC_EXIT_FAILED);

@@ -225,7 +225,9 @@ int exec_microvm_child(struct exec *exec, struct error *err)
 	struct proxy proxy = { .exec = exec, .connection = -EBADF, .signals = -EBADF, .terminal = -EBADF };
 	int result;
 
-	proxy.message = xcalloc(1, sizeof(*proxy.message));
+	if (setsid() < 0)
+		return error_set(err, errno, "begin a session");
+	proxy.message = message_new();
 	result = proxy_open(&proxy, err);
 	if (result == 0)
 		result = send_streams(&proxy, err);

@@ -177,7 +177,7 @@ USER_NAMESPACE='.linux.namespaces += [{"type": "user"}]
 	[ -x "$BUNDLE/rootfs/bin/spy" ] || skip "the attacking programs are not built: make test-programs"
 	start '.process.args = ["spy", "/result", "/stop"] | .process.capabilities[] += ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]'
 	wait_until 10 grep -q begun "$BUNDLE/rootfs/result"
-	for _ in {1..40}; do
+	for _ in {1..25}; do
 		duet exec "$ID" true </dev/null
 	done
 	touch "$BUNDLE/rootfs/stop"
@@ -186,6 +186,40 @@ USER_NAMESPACE='.linux.namespaces += [{"type": "user"}]
 	[ "$(sed -n 's/ processes seen//p' "$BUNDLE/rootfs/result")" -gt 5 ] || fail "the spy was too slow"
 	[ "$(wc -l <"$BUNDLE/rootfs/result")" -eq 2 ]
 	rm "$BUNDLE/rootfs/stop" "$BUNDLE/rootfs/result"
+}
+
+@test "exec: in a v2 group whose first process has moved itself below, others go where it is" {
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || skip "the host's cgroups are not all of version 2"
+	start '.process.args = ["sh", "-c", "mkdir /sys/fs/cgroup/init; echo 1 >/sys/fs/cgroup/init/cgroup.procs; echo +pids >/sys/fs/cgroup/cgroup.subtree_control; echo ready >/ready; exec sleep 1000"]
+		| .mounts |= map(select(.type != "cgroup")) + [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]}]'
+	wait_until 20 test -s "$BUNDLE/rootfs/ready"
+	run duet exec "$ID" cat /proc/self/cgroup
+	[ "$output" = 0::/init ]
+	rm "$BUNDLE/rootfs/ready"
+}
+
+@test "exec: without privileges over the host" {
+	local own=$SCRATCH/unprivileged
+	mkdir "$own"
+	cp -a "$BUNDLE" "$DUET" "$own/"
+	rm "$own/bundle/config.json"
+	"$DUET" spec --rootless -b "$own/bundle"
+	# The template is for whoever calls spec.
+	jq '.process.args = ["sleep", "100000"] | .process.terminal = false | .root.readonly = false | del(.process.rlimits)
+		| (.linux.uidMappings[], .linux.gidMappings[]).hostID = 54321' <"$own/bundle/config.json" >"$own/config.json"
+	mv "$own/config.json" "$own/bundle/config.json"
+	chown -R 54321:54321 "$own"
+	unprivileged() {
+		timeout 30 setpriv --reuid 54321 --regid 54321 --clear-groups --bounding-set -all "$own/duet" --root "$own/state" "$@"
+	}
+	unprivileged run --detach -b "$own/bundle" mine </dev/null >/dev/null 2>&1
+	run unprivileged exec mine sh -c 'id -u; for kind in pid user mnt; do [ "$(readlink /proc/self/ns/$kind)" = "$(readlink /proc/1/ns/$kind)" ] && echo same; done; exit 8'
+	[ "$status" -eq 8 ]
+	[ "$output" = $'0\nsame\nsame\nsame' ]
+	unprivileged exec --detach --pid-file "$own/pid" mine sleep 1000 </dev/null >/dev/null 2>&1
+	[ "$(stat -c %u "/proc/$(cat "$own/pid")")" -eq 54321 ]
+	unprivileged delete --force mine
+	rm -rf "$own"
 }
 
 @test "--console-socket and --pidfd-socket receive the terminal and the pidfd" {

@@ -34,9 +34,11 @@ static void look_at_descriptor(int pid, const char *name)
 	if (length <= 0)
 		return;
 	link[length] = '\0';
-	/* A directory, or a control group's file, is a way out; streams, sockets and the file of standard output are
-	 * not. */
-	if (stat(path, &status) == 0 && (S_ISDIR(status.st_mode) || strstr(link, "tasks") || strstr(link, "cgroup")))
+	/* A directory other than our own root, or a control group's file, is a way out; streams, sockets and the file
+	 * of standard output are not. */
+	if (stat(path, &status) < 0 || (status.st_dev == own_root_device && status.st_ino == own_root))
+		return;
+	if (S_ISDIR(status.st_mode) || strstr(link, "tasks") || strstr(link, "cgroup"))
 		fprintf(result, "descriptor %s of process %d is %s\n", name, pid, link);
 }
 
