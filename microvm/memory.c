@@ -8,44 +8,59 @@
 
 #define MEBIBYTE (1ULL << 20)
 
-/* Guest addresses and host addresses agree modulo 2 MiB, so that a huge page of the host can back one of the guest. */
-static unsigned char *map_aligned(uint64_t size_bytes)
-{
-	size_t mapped_bytes = (size_t)(size_bytes + GUEST_HUGE_PAGE_BYTES);
-	unsigned char *mapped, *aligned;
-	size_t before, after;
+/* On both sides of each region: what leaves it by mistake meets nothing. */
+#define GUARD_BYTES GUEST_HUGE_PAGE_BYTES
 
-	mapped = mmap(NULL, mapped_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+/* Room for a region between two guards. Guest addresses and host addresses agree modulo 2 MiB, so that a huge page of
+ * the host can back one of the guest. */
+static unsigned char *reserve(uint64_t size_bytes)
+{
+	size_t kept_bytes = (size_t)(size_bytes + 2 * GUARD_BYTES);
+	size_t mapped_bytes = kept_bytes + GUEST_HUGE_PAGE_BYTES, before, after;
+	unsigned char *mapped = mmap(NULL, mapped_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
 	if (mapped == MAP_FAILED)
 		return NULL;
 	before = (size_t)(-(uintptr_t)mapped & (GUEST_HUGE_PAGE_BYTES - 1));
 	after = (size_t)GUEST_HUGE_PAGE_BYTES - before;
-	aligned = mapped + before;
 	if (before)
 		(void)munmap(mapped, before);
 	if (after)
-		(void)munmap(aligned + size_bytes, after);
-	/* Both are advice: a kernel without huge pages or core dumps runs the guest as well. */
-	(void)madvise(aligned, (size_t)size_bytes, MADV_HUGEPAGE);
-	(void)madvise(aligned, (size_t)size_bytes, MADV_DONTDUMP);
-	return aligned;
+		(void)munmap(mapped + before + kept_bytes, after);
+	return mapped + before + GUARD_BYTES;
 }
 
-static unsigned char *map_huge(uint64_t size_bytes)
+static void unmap(unsigned char *host, uint64_t size_bytes)
 {
-	unsigned char *mapped = mmap(NULL, (size_t)size_bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+	(void)munmap(host - GUARD_BYTES, (size_t)(size_bytes + 2 * GUARD_BYTES));
+}
 
-	if (mapped == MAP_FAILED)
+static unsigned char *map_region(uint64_t size_bytes, enum guest_memory_pages pages)
+{
+	int flags = pages == GUEST_PAGES_HUGE ? MAP_HUGETLB | MAP_HUGE_2MB : MAP_NORESERVE;
+	unsigned char *host = reserve(size_bytes);
+	int saved;
+
+	if (!host)
 		return NULL;
-	(void)madvise(mapped, (size_t)size_bytes, MADV_DONTDUMP);
-	return mapped;
+	if (mmap(host, (size_t)size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | flags, -1,
+		    0) == MAP_FAILED) {
+		saved = errno;
+		unmap(host, size_bytes);
+		errno = saved;
+		return NULL;
+	}
+	/* Both are advice: a kernel without huge pages or core dumps runs the guest as well. */
+	if (pages != GUEST_PAGES_HUGE)
+		(void)madvise(host, (size_t)size_bytes, MADV_HUGEPAGE);
+	(void)madvise(host, (size_t)size_bytes, MADV_DONTDUMP);
+	return host;
 }
 
 static int add_region(struct guest_memory *memory, uint64_t address, uint64_t size_bytes, enum guest_memory_pages pages)
 {
 	struct guest_memory_region *region = &memory->regions[memory->count];
-	unsigned char *host = pages == GUEST_PAGES_HUGE ? map_huge(size_bytes) : map_aligned(size_bytes);
+	unsigned char *host = map_region(size_bytes, pages);
 
 	if (!host)
 		return -errno;
@@ -90,7 +105,7 @@ int guest_memory_map(struct guest_memory *memory, uint64_t size_bytes, enum gues
 void guest_memory_unmap(struct guest_memory *memory)
 {
 	for (unsigned i = 0; i < memory->count; i++)
-		(void)munmap(memory->regions[i].host, (size_t)memory->regions[i].size_bytes);
+		unmap(memory->regions[i].host, memory->regions[i].size_bytes);
 	memory->count = 0;
 }
 

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <unistd.h>
 
 #include "microvm/layout.h"
 #include "microvm/memory.h"
@@ -46,6 +49,33 @@ static void large_memory_leaves_the_hole_below_4_gib(void **state)
 	assert_null(guest_memory_at(&memory, LAYOUT_LOCAL_APIC, 4));
 	assert_ptr_equal(guest_memory_at(&memory, 4 * GIB, 4096), memory.regions[1].host);
 	guest_memory_unmap(&memory);
+}
+
+/* Whether the kernel finds a byte there to read. */
+static bool is_mapped(int pipe_fd, const unsigned char *place)
+{
+	return write(pipe_fd, place, 1) == 1;
+}
+
+static void nothing_lies_beside_a_region(void **state)
+{
+	struct guest_memory memory;
+	struct error err;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(guest_memory_map(&memory, LAYOUT_LOW_MEMORY_END + MIB, GUEST_PAGES_TRANSPARENT, &err), 0);
+	for (unsigned i = 0; i < memory.count; i++) {
+		const unsigned char *host = memory.regions[i].host, *end = host + memory.regions[i].size_bytes;
+
+		assert_true(is_mapped(ends[1], host) && is_mapped(ends[1], end - 1));
+		for (size_t distance = 0; distance < 2 * MIB; distance += 4096)
+			assert_false(is_mapped(ends[1], host - 1 - distance) || is_mapped(ends[1], end + distance));
+	}
+	guest_memory_unmap(&memory);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void memory_that_just_fits_below_the_hole_is_one_region(void **state)
@@ -108,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_memory_is_one_region_from_zero),
 		cmocka_unit_test(large_memory_leaves_the_hole_below_4_gib),
+		cmocka_unit_test(nothing_lies_beside_a_region),
 		cmocka_unit_test(memory_that_just_fits_below_the_hole_is_one_region),
 		cmocka_unit_test(only_ranges_inside_one_region_have_a_pointer),
 		cmocka_unit_test(sizes_that_are_no_multiple_of_1_mib_are_refused),
