@@ -7,6 +7,8 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${BUILD:-$TOP/build}
 DUET=${DUET:-$BUILD/duet}
 export DUET
+# Templates of the guests that the tests boot: one set for the whole run, removed with it.
+export DUET_CACHE_DIR=${BATS_RUN_TMPDIR:?}/cache
 
 # One scratch directory and one state root for a file; one bundle that its tests copy the configuration of.
 setup_file_bundle() {

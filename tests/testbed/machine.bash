@@ -193,7 +193,7 @@ machine_cleanup() {
 # Runs one round to its end with standard output and error passed through, and answers the status of what ran in it,
 # or says what became of the machine and answers status_died or status_timed_out.
 machine_round() {
-	local work=$machine_work report held_output held_error line phase=booting status='' readers=() started=$SECONDS
+	local work=$machine_work report held_output held_error line partial='' phase=booting status='' readers=() started=$SECONDS
 	mkfifo "$work/output" "$work/error" "$work/report"
 	: >"$work/heard" && : >"$work/noticed"
 	tee "$work/heard" <"$work/output" &
@@ -211,6 +211,8 @@ machine_round() {
 			last_heard=$SECONDS
 		fi
 		if IFS= read -r -t 0.5 -u "$report" line; then
+			line=$partial$line
+			partial=
 			case $line in
 			ready*)
 				phase=running
@@ -222,7 +224,11 @@ machine_round() {
 				deadline=$((SECONDS + 20))
 				;;
 			esac
-		elif ! kill -0 "$machine_pid" 2>/dev/null; then
+			continue
+		fi
+		# On a busy machine a line may come in two pieces: read has taken the first of them.
+		partial+=$line
+		if ! kill -0 "$machine_pid" 2>/dev/null; then
 			break
 		elif ((SECONDS >= deadline)); then
 			machine_stop
