@@ -112,7 +112,7 @@ test-clients: ## podman, containerd and docker drive the program (installs them,
 	@tests/clients/run-all.sh $(BUILD)
 
 .PHONY: test-programs
-test-programs: $(UNIT_TESTS) $(TEST_TOOLS) $(FUZZ_OBJECTS)
+test-programs: $(UNIT_TESTS) $(TEST_TOOLS) $(BUILD)/tests/unit/filter_use $(FUZZ_OBJECTS)
 
 unit: $(UNIT_TESTS) ## run the unit tests alone
 	@for t in $(UNIT_TESTS); do $$t || exit 1; done

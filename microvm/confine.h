@@ -15,7 +15,8 @@
  *     line before "killed by SIGSYS" is what is missing;
  *   - what may map memory never gets PROT_EXEC, and no thread makes processes or threads, opens sockets, or changes
  *     flags of descriptors that are shared with other processes;
- *   - tests/unit/test_confine.c tries what must be forbidden, tests/filters/run finds lines that nothing needs.
+ *   - tests/unit/test_confine.c tries what must be forbidden, tests/unit/filter_use.c reads a trace of
+ *     real runs and finds lines that nothing needs.
  * Arguments are compared by their low 32 bits, which is all that the kernel looks at in those that are named here.
  *
  * In a build with AddressSanitizer, whose run time asks for much else, no filter is installed.
