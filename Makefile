@@ -29,7 +29,7 @@ GUEST_OBJECTS := $(GUEST_SOURCES:%.c=$(BUILD)/guest/obj/%.o)
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/*.c tests/tools/*.c tests/attack/*.c)) \
-		$(patsubst %.S,$(BUILD)/%,$(wildcard tests/guest/*.S))
+		$(patsubst %.S,$(BUILD)/%,$(wildcard tests/guest/*.S)) $(BUILD)/tests/hostile/hostile
 
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDUET_VERSION='"$(VERSION)"' -DDUET_LIBDIR='"$(PREFIX)/lib/duet"'
 COMPILE  = $(CC) -std=gnu17 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(WERROR) -pthread -MMD -MP
@@ -134,6 +134,13 @@ $(BUILD)/tests/%: tests/%.S
 	@mkdir -p $(@D)
 	@echo "  GUEST   $@"
 	@$(CC) -nostdlib -static -no-pie -Wl,-Ttext=0x1000000,--build-id=none -o $@ $<
+
+# A guest kernel that misbehaves: no C library, no vector registers, no interrupts.
+$(BUILD)/tests/hostile/hostile: $(wildcard tests/hostile/*.c tests/hostile/*.h)
+	@mkdir -p $(@D)
+	@echo "  GUEST   $@"
+	@$(CC) -std=gnu17 -O2 $(WARNINGS) $(WERROR) -ffreestanding -fno-stack-protector -fno-pie -fcf-protection=none -mno-red-zone \
+		-mgeneral-regs-only -nostdlib -static -no-pie -Wl,-Ttext=0x1000000,--build-id=none -o $@ $(filter %.c,$^)
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 SHELL_FILES = $(shell git ls-files '*.sh' '*.bash' .ci/run tests/testbed/run tests/testbed/shell)
