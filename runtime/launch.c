@@ -22,6 +22,7 @@
 #include "runtime/launch_child.h"
 #include "runtime/listener.h"
 #include "runtime/plan.h"
+#include "runtime/pod.h"
 #include "runtime/resctrl.h"
 #include "runtime/template.h"
 #include "runtime/terminal.h"
@@ -46,6 +47,9 @@ static int launch_choose_isolation(struct launch *launch, struct error *err)
 		name = oci_annotation(launch->spec, OCI_ANNOTATION_ISOLATION);
 	if (!name && launch->spec->vm)
 		name = "microvm";
+	/* It runs nothing of the pod's, and its namespaces are needed on the host. */
+	if (!name && pod_is_sandbox(launch->spec))
+		name = isolation_container.name;
 	if (!name)
 		name = launch->options->default_isolation;
 	if (!name)

@@ -10,6 +10,7 @@
 #include "cgroups/wire.h"
 #include "microvm/guest_protocol.h"
 #include "microvm/vm.h"
+#include "runtime/pod.h"
 #include "runtime/microvm_machine.h"
 
 /* The monitor's threads with those that the kernel gives it, and its hooks. */
@@ -33,7 +34,7 @@ static const struct {
 	{ 'c', 10, 200 },
 };
 
-static int refuse_namespaces(const struct oci_spec *spec, struct error *err)
+static int refuse_namespaces(const struct oci_spec *spec, const struct container *sandbox, struct error *err)
 {
 	bool own[NAMESPACE_KINDS] = { false };
 	static const enum namespace_kind needed[] = { NAMESPACE_PID, NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_NETWORK,
@@ -43,7 +44,8 @@ static int refuse_namespaces(const struct oci_spec *spec, struct error *err)
 		const struct oci_namespace *namespace = &spec->namespaces[i];
 
 		own[namespace->kind] = true;
-		if (namespace->path && namespace->kind != NAMESPACE_NETWORK)
+		if (namespace->path && namespace->kind != NAMESPACE_NETWORK &&
+			!(sandbox && pod_holds_namespace(sandbox, namespace)))
 			return error_set(err, -EINVAL,
 				"config.json: linux.namespaces[%zu].path: a micro-VM cannot join the host's %s "
 				"namespace",
@@ -102,10 +104,10 @@ static int refuse_devices(const struct rootfs_plan *plan, struct error *err)
 	return 0;
 }
 
-static int refuse(const struct launch *launch, struct error *err)
+static int refuse(const struct launch *launch, const struct container *sandbox, struct error *err)
 {
 	const struct oci_spec *spec = launch->spec;
-	int result = refuse_namespaces(spec, err);
+	int result = refuse_namespaces(spec, sandbox, err);
 
 	if (result == 0)
 		result = refuse_host_network(spec, err);
@@ -256,11 +258,34 @@ static void plan_limits(struct launch *launch)
 		microvm_host_resources(resources);
 }
 
+/* Those of its pod are, for a guest, new ones with the pod's name. */
+static int plan_pod(const struct container *sandbox, struct container_plan *plan, struct error *err)
+{
+	static const enum namespace_kind kinds[] = { NAMESPACE_IPC, NAMESPACE_UTS };
+	bool named = plan->namespaces.join[NAMESPACE_UTS] && !plan->hostname;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		char **path = &plan->namespaces.join[kinds[i]];
+
+		if (!*path)
+			continue;
+		free(*path);
+		*path = NULL;
+		plan->namespaces.unshare |= namespace_table[kinds[i]].clone_flag;
+	}
+	return named ? pod_host_name(sandbox, &plan->hostname, err) : 0;
+}
+
 int microvm_plan(struct launch *launch, struct error *err)
 {
 	struct container_plan *guest = &launch->vm.guest;
-	int result = refuse(launch, err);
+	cleanup_container struct container *sandbox = NULL;
+	int result = pod_find_sandbox(launch->options->root, launch->options->id, launch->spec, &sandbox, err);
 
+	if (result == 0)
+		result = refuse(launch, sandbox, err);
+	if (result == 0 && sandbox)
+		result = plan_pod(sandbox, &launch->plan, err);
 	if (result == 0)
 		result = microvm_machine(launch, err);
 	if (result < 0)
