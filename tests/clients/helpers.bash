@@ -13,7 +13,9 @@ IMAGE=docker.io/library/duet-test:latest
 # Where everything of a file lies; the runtime by a name that tells the walls apart; the image that all tests use.
 setup_room() {
 	export SCRATCH RUNTIME RUNTIME_NAME
-	SCRATCH=${ROOM_SCRATCH:-$(mktemp -d "${TMPDIR:-/tmp}/duet-clients.XXXXXX")}
+	# The testbed's /tmp is in its memory.
+	[ "${DUET_TESTBED:-}" != 1 ] || TMPDIR=/var/tmp
+	SCRATCH=${SCRATCH:-${ROOM_SCRATCH:-$(mktemp -d "${TMPDIR:-/tmp}/duet-clients.XXXXXX")}}
 	RUNTIME=${CLIENTS_RUNTIME:-$BUILD/duet}
 	if is_microvm; then
 		mkdir -p "$SCRATCH/bin"
@@ -21,7 +23,7 @@ setup_room() {
 		RUNTIME=$SCRATCH/bin/duet-microvm
 	fi
 	RUNTIME_NAME=$(basename "$RUNTIME")
-	"$HERE/image.sh" "$SCRATCH/image.tar" "$IMAGE" sh
+	[ -e "$SCRATCH/image.tar" ] || "$HERE/image.sh" "$SCRATCH/image.tar" "$IMAGE" sh
 }
 
 teardown_room() {
