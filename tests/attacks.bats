@@ -10,6 +10,9 @@ setup_file() {
 	# The image as it is put back for each test, and what no test may touch.
 	cp -a "$BUNDLE/rootfs" "$SCRATCH/image"
 	mkdir "$SCRATCH/outside"
+	# How often a race is tried; an emulated machine takes long over each.
+	export ROUNDS=40
+	[ -z "${DUET_TESTBED:-}" ] || ROUNDS=10
 	echo "the host's secret" >"$SCRATCH/secret"
 }
 
@@ -150,14 +153,14 @@ TELL='.hooks = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c",
 		| .linux.maskedPaths = ["/volume/entry/deep"] | .linux.readonlyPaths = ["/volume/entry/file"]
 		| .linux.devices = [{"path": "/volume/entry/device", "type": "c", "major": 1, "minor": 3}] | '"$TELL" \
 		<"$SCRATCH/config.template.json" >"$BUNDLE/config.json"
-	for _ in {1..60}; do
+	for ((round = 0; round < ROUNDS; round++)); do
 		duet run -b "$BUNDLE" "$(new_id)" </dev/null >>"$SCRATCH/words" 2>&1 || true
 		[ -z "$(find "$SCRATCH/outside" -mindepth 2)" ] || fail "made outside: $(find "$SCRATCH/outside")"
 	done
 	[ ! -s "$SCRATCH/landed" ] || fail "mounted outside: $(cat "$SCRATCH/landed")"
 	rmdir "$SCRATCH/outside/deep"
 	# It was a race and not a refusal of everything: at least one came through.
-	[ "$(wc -l <"$SCRATCH/words")" -lt 60 ]
+	[ "$(wc -l <"$SCRATCH/words")" -lt "$ROUNDS" ]
 	rm -f "$SCRATCH/words" "$SCRATCH/landed"
 }
 
@@ -259,7 +262,7 @@ TELL='.hooks = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c",
 	configure 'del(.mounts[] | select(.destination | startswith("/dev"))) | .linux.maskedPaths = ["/masked"]
 		| .mounts += [{"destination": "/dev", "source": $ARGS.positional[0], "options": ["bind"]}]
 		| .process.args = ["sh", "-c", "stat -c %t:%T /masked; cat /masked"]' "$SCRATCH/volume"
-	for _ in {1..40}; do
+	for ((round = 0; round < ROUNDS; round++)); do
 		run duet run -b "$BUNDLE" "$(new_id)" </dev/null
 		[ "$output" = 1:3 ] || [ "$status" -ne 0 ] || fail "the mask is $output"
 		[[ $output != *root:* ]]
@@ -292,7 +295,7 @@ TELL='.hooks = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c",
 	configure '.process.terminal = true | .process.args = ["sh", "-c", "if [ -c /etc/passwd ]; then echo covered; else echo untouched; fi"]
 		| .mounts |= map(select(.destination | . == "/proc" or . == "/dev/pts"))
 		| .mounts |= [{"destination": "/dev", "source": $ARGS.positional[0], "options": ["bind"]}] + .' "$SCRATCH/volume"
-	for _ in {1..40}; do
+	for ((round = 0; round < ROUNDS; round++)); do
 		run duet run -b "$BUNDLE" "$(new_id)" </dev/null
 		[[ $output != covered* ]] || fail "the console covered another file"
 		[[ $output != untouched* ]] || made=yes
