@@ -200,6 +200,7 @@ bench-start-testbed: all guest test-programs ## the same in the testbed, where K
 
 soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
 	@bats tests/soak/runs.bats
+	@KILLED_ROUNDS=300 bats tests/killed.bats
 	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) tests/soak/runs.bats
 
 install: all guest ## install the program, the guest's kernel and init, manual page and completions; DESTDIR= PREFIX=
