@@ -20,11 +20,6 @@ verbs() {
 	"$DUET" help | sed -n '/^Commands:/,/^Global/s/^  \([a-z-]*\)  .*/\1/p'
 }
 
-# The long options of a verb, by its help.
-options() {
-	"$DUET" help "$1" | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'
-}
-
 # complete_words WORD…: what bash offers for the last one.
 complete_words() {
 	bash -c 'PATH=$1:$PATH; source <("$2" completion bash); shift 2
@@ -41,36 +36,49 @@ complete_words() {
 	done
 }
 
-# section TEXT BEGIN END: the part of a text from one mark to the next.
-section() {
-	local rest=${1#*"$2"}
-	[ "$rest" != "$1" ] || fail "there is no $2"
-	echo "$2${rest%%"$3"*}"
+# Each of these prints lines "VERB --option", sorted; the global options stand under the verb "global".
+by_help() {
+	{
+		for verb in $(verbs); do
+			echo "= $verb"
+			"$DUET" help "$verb"
+		done
+		echo "= global"
+		"$DUET" help
+	} | awk '$1 == "=" { verb = $2 } match($0, /^ +(-., )?--[a-z0-9-]+/) { option = substr($0, RSTART, RLENGTH); sub(/.*--/, "--", option)
+		print verb, option }' | sort
 }
 
-# Without a process for each look: there are many.
+by_bash() {
+	bash -c 'source <("$1" completion bash); shift
+		for verb in "$@" ""; do _duet_options "$verb"; for option in $options; do echo "${verb:-global} $option"; done; done' \
+		- "$DUET" $(verbs) | grep -e ' --' | sort
+}
+
+by_zsh() {
+	"$DUET" completion zsh | awk '/^_duet\(\)/ { verb = "global" } /^\t[a-z]+\)$/ { verb = substr($1, 1, length($1) - 1) }
+		verb && match($0, /--[a-z0-9-]+[}[]/) { print verb, substr($0, RSTART, RLENGTH - 1) }' | sort
+}
+
+by_fish() {
+	"$DUET" completion fish | awk '/^complete/ && match($0, / -l [a-z0-9-]+/) { option = substr($0, RSTART + 4, RLENGTH - 4); verb = "global"
+		if (match($0, /seen_subcommand_from [a-z]+/)) verb = substr($0, RSTART + 21, RLENGTH - 21)
+		print verb, "--" option }' | sort
+}
+
+by_man() {
+	"$DUET" help --man | tr -d '\\' | awk '/^\.SS/ { verb = substr($2, 2); sub(/"/, "", verb) } /^\.SH GLOBAL/ { verb = "global" }
+		match($0, /fB--[a-z0-9-]+fR/) && !/^[A-Z]/ { print verb, substr($0, RSTART + 2, RLENGTH - 4) }' | sort
+}
+
 @test "every option of --help is completed and stands in the manual page" {
-	local verb words man zsh fish all_man all_zsh all_fish
-	all_man=$("$DUET" help --man | tr -d '\\')$'\n.S'
-	all_zsh=$("$DUET" completion zsh)
-	all_fish=$("$DUET" completion fish)
-	for verb in $(verbs); do
-		words=$'\n'$(complete_words "$verb" --)$'\n'
-		man=$(section "$all_man" ".SS \"$verb" $'\n.S')
-		zsh=$(section "${all_zsh#*case}" $'\n\t'"$verb)"$'\n' ';;')
-		fish=$(section "$all_fish" "-a $verb -d" "complete -c duet -n __fish_use_subcommand")
-		for option in $(options "$verb"); do
-			[[ "$words" == *$'\n'"$option"$'\n'* ]] || fail "bash: $verb $option"
-			[[ "$zsh" == *[{,\']"$option"[}[]* ]] || fail "zsh: $verb $option"
-			[[ "$fish" == *" -l ${option#--} "* ]] || fail "fish: $verb $option"
-			[[ "$option" == --help || "$man" == *"fB${option}fR"* ]] || fail "man: $verb $option"
-		done
-	done
-	words=$'\n'$(complete_words --)$'\n'
-	for option in $("$DUET" help | sed -n '/^Global/,$p' | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
-		[[ "$words" == *$'\n'"$option"$'\n'* ]] || fail "bash: $option"
-		[[ "$option" == --help || "${all_man#*GLOBAL OPTIONS}" == *"fB${option}fR"* ]] || fail "man: $option"
-	done
+	local options
+	options=$(by_help)
+	[ "$(wc -l <<<"$options")" -gt 60 ]
+	diff <(echo "$options") <(by_bash)
+	diff <(echo "$options") <(by_zsh)
+	diff <(echo "$options") <(by_fish)
+	diff <(grep -v -e ' --help$' <<<"$options") <(by_man)
 }
 
 @test "the scripts for the shells are valid" {
