@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FRACTION_DIGITS_MAX = 9 };
+enum { FRACTION_DIGITS_MAX = 9, UNITS = 7 /* of a duration */ };
 
 int parse_u64(const char *text, uint64_t *value)
 {
@@ -111,7 +111,7 @@ int parse_duration_ms(const char *text, uint64_t *milliseconds)
 	static const struct {
 		const char *name;
 		uint64_t nanoseconds;
-	} units[] = { { "ns", 1 }, { "us", 1000 }, { "\xc2\xb5s", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
+	} units[UNITS] = { { "ns", 1 }, { "us", 1000 }, { "\xc2\xb5s", 1000 }, { "ms", 1000000 }, { "s", 1000000000 },
 		{ "m", UINT64_C(60000000000) }, { "h", UINT64_C(3600000000000) } };
 	uint64_t total = 0;
 
@@ -120,15 +120,17 @@ int parse_duration_ms(const char *text, uint64_t *milliseconds)
 	while (*text) {
 		size_t length = strspn(text, "0123456789."), name_length = strcspn(text + length, "0123456789.");
 		uint64_t value = 0;
-		int result = -EINVAL;
+		size_t unit = 0;
+		int result;
 
-		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-			if (strlen(units[i].name) == name_length &&
-				strncmp(text + length, units[i].name, name_length) == 0)
-				result = take_decimal(&text, units[i].nanoseconds, &value);
-		}
-		if (result < 0 || *text == '.')
-			return result < 0 ? result : -EINVAL;
+		while (unit < UNITS && (strlen(units[unit].name) != name_length ||
+					       strncmp(text + length, units[unit].name, name_length) != 0))
+			unit++;
+		result = unit < UNITS ? take_decimal(&text, units[unit].nanoseconds, &value) : -EINVAL;
+		if (result < 0)
+			return result;
+		if (*text == '.')
+			return -EINVAL;
 		text += name_length;
 		if (value > UINT64_MAX - total)
 			return -ERANGE;
