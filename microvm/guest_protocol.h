@@ -57,7 +57,9 @@ enum guest_message {
 	GUEST_CREATED,   /* u32 session: everything is prepared, the executable was found; waiting for START */
 	GUEST_STARTED,   /* u32 session: execve has succeeded */
 	GUEST_FAILED,    /* u32 session, u32 errno, u32 exit status, string message: create, start or exec failed */
-	GUEST_EXITED, /* u32 session, u32 wait status (waitpid(2)); sent after the session's streams were shut down */
+	GUEST_EXITED,    /* u32 session, u32 wait status (waitpid(2)); of session 0 also, when it failed and the guest's
+			    out-of-memory killer came: u64 how often, u64 bytes of memory that the container had; sent
+			    after    the session's streams were shut down */
 	GUEST_ANSWER, /* u64 number of the question, u32 errno; on success (0) the answer, else u32 exit status, string
 			 message */
 	/* host -> guest */

@@ -99,11 +99,14 @@ static void take_signals(struct foreground *foreground)
 static void hear(struct foreground *foreground)
 {
 	struct message *message = message_new();
+	struct error warning;
 
 	if (message_receive(foreground->plan.child->socket, message) < 0)
 		foreground->sources[SOURCE_SOCKET].fd = -1;
 	else if (message->type == LAUNCH_FAILED)
 		(void)message_to_error(message, &foreground->last_word);
+	else if (message->type == LAUNCH_WARNING && message_to_error(message, &warning) < 0)
+		log_warning("%s", warning.message);
 	close_fd(&message->fd);
 	free(message);
 }

@@ -49,6 +49,7 @@ enum launch_message {
 	LAUNCH_SIGNAL,   /* control socket: u32 signal, u32 all */
 	LAUNCH_DONE,     /* answer: it was done */
 	LAUNCH_FAILED,   /* struct error */
+	LAUNCH_WARNING,  /* struct error, to be said and nothing else: to who waits in the foreground */
 	LAUNCH_LISTENER, /* with the descriptor of a filter's notifications: see runtime/listener.h */
 };
 

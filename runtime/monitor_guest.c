@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "runtime/monitor_internal.h"
+#include "runtime/out_of_memory.h"
 
 #define ENTROPY_BYTES 64
 /* With so much waiting for a guest that is paused, or reads nothing, it gets no more. */
@@ -199,13 +200,33 @@ static int hear_failed(struct monitor *monitor, struct wire_reader *in, struct e
 	return monitor_take_failure(in, err);
 }
 
+/* The container's memory ran out inside: whoever waits for it shall know. */
+static int hear_memory(struct monitor *monitor, int exit_status, struct wire_reader *in, struct error *err)
+{
+	uint64_t kills = wire_get_u64(in), bytes = wire_get_u64(in);
+	cleanup_free char *why = out_of_memory_in_guest(bytes);
+	cleanup_free char *line = out_of_memory_line(monitor->launch->options->id, exit_status, kills, why);
+	struct error warning;
+
+	if (!wire_reader_ok(in))
+		return error_set(err, -EPROTO, "the guest reported an exit that cannot be read");
+	(void)error_set(&warning, -ENOMEM, "%s", line);
+	if (monitor->launch->child.socket >= 0)
+		(void)message_send_error(monitor->launch->child.socket, LAUNCH_WARNING, &warning);
+	else
+		log_warning("%s", line);
+	return 0;
+}
+
 static int hear_exited(struct monitor *monitor, struct wire_reader *in, struct error *err)
 {
 	uint32_t id = wire_get_u32(in);
 	uint32_t status = wire_get_u32(in);
 	struct monitor_session *session = monitor_session_find(monitor, id);
+	int exit_status;
 
-	if (!wire_reader_ok(in) || status > 0xffff || (!WIFEXITED(status) && !WIFSIGNALED(status)))
+	if (in->failed || status > 0xffff || (!WIFEXITED(status) && !WIFSIGNALED(status)) ||
+		(in->left && (session || id != SESSION_MAIN)))
 		return error_set(err, -EPROTO, "the guest reported an exit that cannot be read");
 	if (session)
 		return monitor_session_exited(session, (int)status, err);
@@ -216,7 +237,8 @@ static int hear_exited(struct monitor *monitor, struct wire_reader *in, struct e
 		monitor_answer_start(monitor, NULL);
 	monitor->wait_status = (int)status;
 	monitor->phase = PHASE_EXITED;
-	return 0;
+	exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return in->left ? hear_memory(monitor, exit_status, in, err) : 0;
 }
 
 static int hear(struct monitor *monitor, struct error *err)

@@ -40,9 +40,27 @@ char *out_of_memory_limit(const struct cgroup *cgroup)
 	return xprintf("the memory limit of %s was reached", limit);
 }
 
-void out_of_memory_warn(const struct cgroup *cgroup, uint64_t before, const char *id, int exit_status)
+char *out_of_memory_in_guest(uint64_t bytes)
 {
 	cleanup_free char *limit = NULL;
+
+	if (bytes >= CGROUP_UNLIMITED)
+		return xstrdup("the guest's memory was used up");
+	limit = limit_text(bytes);
+	return xprintf("the %s of the guest's memory that are the container's were used up", limit);
+}
+
+char *out_of_memory_line(const char *id, int exit_status, uint64_t kills, const char *why)
+{
+	if (exit_status == 128 + SIGKILL)
+		return xprintf("container \"%s\": its process was killed by the out-of-memory killer: %s", id, why);
+	return xprintf("container \"%s\": %" PRIu64 " of its processes %s killed by the out-of-memory killer: %s", id,
+		kills, kills == 1 ? "was" : "were", why);
+}
+
+void out_of_memory_warn(const struct cgroup *cgroup, uint64_t before, const char *id, int exit_status)
+{
+	cleanup_free char *why = NULL, *line = NULL;
 	uint64_t kills;
 
 	/* Nothing to explain, and nothing to be read on the way of every short command. */
@@ -51,10 +69,7 @@ void out_of_memory_warn(const struct cgroup *cgroup, uint64_t before, const char
 	kills = out_of_memory_kills(cgroup);
 	if (kills <= before)
 		return;
-	limit = out_of_memory_limit(cgroup);
-	if (exit_status == 128 + SIGKILL)
-		log_warning("container \"%s\": its process was killed by the out-of-memory killer: %s", id, limit);
-	else
-		log_warning("container \"%s\": %" PRIu64 " of its processes %s killed by the out-of-memory killer: %s",
-			id, kills - before, kills - before == 1 ? "was" : "were", limit);
+	why = out_of_memory_limit(cgroup);
+	line = out_of_memory_line(id, exit_status, kills - before, why);
+	log_warning("%s", line);
 }

@@ -189,11 +189,13 @@ static void step(struct scene *scene, struct input *in)
 
 static void open_scene(struct scene *scene, bool foreground)
 {
+	static const struct launch_options options = { .id = "box" };
 	static char *args[] = { (char *)(uintptr_t) "true", NULL }, *none[] = { NULL };
 	struct error err;
 	int sockets[2];
 
 	*scene = (struct scene){ .launch.child = CHILD_NONE, .launch.vm.guest.rootfs.root = (char *)(uintptr_t) "/" };
+	scene->launch.options = &options;
 	scene->launch.process.args = args;
 	scene->launch.process.env = none;
 	scene->monitor = (struct monitor){ .launch = &scene->launch,

@@ -22,6 +22,7 @@
 struct fixture {
 	struct event_loop loop;
 	struct launch launch;
+	struct launch_options options;
 	struct monitor monitor;
 	int guest; /* what the guest's init would hold */
 	struct guest_frame_reader heard;
@@ -37,6 +38,8 @@ static int set_up(void **state)
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)
 		return -1;
 	f->monitor.launch = &f->launch;
+	f->options.id = "box";
+	f->launch.options = &f->options;
 	f->launch.child.socket = -EBADF;
 	f->monitor.message = calloc(1, sizeof(*f->monitor.message));
 	f->monitor.guest_fd = sockets[0];
@@ -231,6 +234,53 @@ static void session_goes_its_way_from_exec_to_exit(void **state)
 	expect_answer(asker, CONTROL_EXITED);
 	assert_true(was_closed(asker));
 	assert_null(f->monitor.sessions);
+	close(asker);
+}
+
+static int say_out_of_memory(struct fixture *f, uint32_t id, uint32_t status, size_t cut_bytes)
+{
+	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
+
+	wire_put_u32(&payload, id);
+	wire_put_u32(&payload, status);
+	wire_put_u64(&payload, 2);
+	wire_put_u64(&payload, 64 << 20);
+	payload.length -= cut_bytes;
+	return say(f, GUEST_EXITED, &payload);
+}
+
+static void out_of_memory_in_the_guest_is_told_to_who_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct message *message = message_new();
+	struct error err, warning;
+	int sockets[2];
+
+	assert_int_equal(message_pair(sockets, &err), 0);
+	f->launch.child.socket = sockets[0];
+	assert_int_equal(say_out_of_memory(f, 0, 3 << 8, 0), 0);
+	assert_int_equal(message_receive(sockets[1], message), 0);
+	assert_int_equal(message->type, LAUNCH_WARNING);
+	assert_int_equal(message_to_error(message, &warning), -ENOMEM);
+	assert_string_equal(warning.message,
+		"container \"box\": 2 of its processes were killed by the out-of-memory killer: the 64 MiB "
+		"(67108864 bytes) of the guest's memory that are the container's were used up");
+	free(message);
+	close(sockets[0]);
+	close(sockets[1]);
+}
+
+static void a_cut_word_about_memory_ends_the_machine(void **state)
+{
+	struct fixture *f = *state;
+	struct monitor_peer *peer;
+	int asker;
+	uint32_t id = begin(f, &peer, &asker);
+
+	assert_int_equal(say_numbers(f, GUEST_STARTED, id, -1), 0);
+	/* Only the container's own end comes with it. */
+	assert_int_equal(say_out_of_memory(f, id, SIGKILL, 0), -EPROTO);
+	assert_int_equal(say_out_of_memory(f, 0, SIGKILL, 1), -EPROTO);
 	close(asker);
 }
 
@@ -453,6 +503,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(session_goes_its_way_from_exec_to_exit),
 		test(words_out_of_their_phase_end_the_machine),
+		test(out_of_memory_in_the_guest_is_told_to_who_waits),
+		test(a_cut_word_about_memory_ends_the_machine),
 		test(failure_is_told_and_the_number_is_free),
 		test(proxy_that_goes_takes_its_process_along),
 		test(answers_go_to_who_asked),

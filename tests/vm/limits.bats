@@ -57,6 +57,10 @@ run_detached() {
 	[ "${lines[0]}" -lt $((128 << 20)) ]
 	[[ "$output" == *"still here"* ]]
 	[[ "$output" == *"oom_kill 1"* ]]
+	configure '.process.args = ["tail", "/dev/zero"] | .linux.resources = {"memory": {"limit": 134217728}}'
+	run --separate-stderr duet_run
+	[ "$status" -eq 137 ]
+	[[ "$stderr" == *"its process was killed by the out-of-memory killer: the "*" of the guest's memory"* ]] || fail "$stderr"
 }
 
 @test "device rules hold inside the guest" {

@@ -44,6 +44,18 @@ bool sessions_beside(const struct init *init)
 	return init->sessions && init->sessions->next;
 }
 
+/* Nobody outside can see why the kernel killed something. */
+static void report_memory(const struct cgroup *group, struct strbuf *payload)
+{
+	struct cgroup_statistics statistics;
+
+	if (cgroup_statistics(group, &statistics, NULL) < 0 || statistics.oom_kills == 0 ||
+		statistics.oom_kills >= CGROUP_UNLIMITED)
+		return;
+	wire_put_u64(payload, statistics.oom_kills);
+	wire_put_u64(payload, statistics.memory_limit_bytes);
+}
+
 /* Everything that was waited for has come: the last word about a session. */
 static void session_report(struct session *session)
 {
@@ -58,6 +70,8 @@ static void session_report(struct session *session)
 	wire_put_u32(&payload, (uint32_t)session->wait_status);
 	if (session->id != SESSION_CONTAINER)
 		streams_close(&session->streams);
+	else if (session->wait_status != 0 && session->init->group)
+		report_memory(session->init->group, &payload);
 	control_send(session->init, GUEST_EXITED, &payload);
 }
 
