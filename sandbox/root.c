@@ -182,8 +182,7 @@ static int mask_host(
 
 /* ---- mounts ---- */
 
-/* A bind of the source, as a detached mount, read-only or not, with its owners mapped when there is a user namespace. A
- * file system that cannot map is refused for what is to be written, and shows unknown owners else. */
+/* A bind of the source, as a detached mount, read-only or not, with its owners mapped. */
 static int detached_bind(const struct root *root, const char *source, bool read_only, struct error *err)
 {
 	cleanup_fd int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
@@ -192,13 +191,8 @@ static int detached_bind(const struct root *root, const char *source, bool read_
 
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
 		return error_set(err, errno, "bind %s", source);
-	if (root->maps >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH, &maps, sizeof(maps)) < 0) {
-		if (!read_only)
-			return error_set(err, errno,
-				"map the owners of %s into the sandbox (its file system cannot: is --vm possible?)",
-				source);
-		log_warning("%s: its file system cannot map owners; they will look unknown", source);
-	}
+	if (root->maps >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH, &maps, sizeof(maps)) < 0)
+		return error_set(err, errno, "map the owners of %s into the sandbox", source);
 	return take_fd(&tree);
 }
 
@@ -440,6 +434,31 @@ static int open_maps(struct root *root, struct error *err)
 	return root->maps < 0 ? root->maps : 0;
 }
 
+static bool can_map(const struct root *root, const char *path)
+{
+	struct error err;
+	cleanup_fd int tree = detached_bind(root, path, true, &err);
+
+	return tree >= 0;
+}
+
+/*
+ * Ids of the sandbox's own, where the file systems can map their owners to them. Where one cannot (tmpfs before
+ * Linux 6.3, an overlay of a container that this runs in), the ids are the host's: inside a user namespace they give no
+ * capability over anything outside, but files that the host's root owns are then root's inside.
+ */
+static int choose_ids(struct root *root, struct error *err)
+{
+	int result = open_maps(root, err);
+
+	if (result < 0 || root->maps < 0 || (can_map(root, root->base) && can_map(root, root->sandbox->workdir)))
+		return result;
+	log_debug("the file systems cannot map owners: the sandbox has the host's ids");
+	close_fd(&root->maps);
+	root->sandbox->first_id = 0;
+	return 0;
+}
+
 static int make_rootfs(struct root *root, struct error *err)
 {
 	cleanup_fd int target = -EBADF;
@@ -466,7 +485,7 @@ int root_make(struct sandbox *sandbox, struct error *err)
 	if (!base)
 		return error_set(err, errno, "--rootfs %s", sandbox->settings->rootfs);
 	root.base = base;
-	result = open_maps(&root, err);
+	result = choose_ids(&root, err);
 	if (result == 0)
 		result = make_rootfs(&root, err);
 	if (result == 0 && strcmp(base, "/") == 0)
