@@ -140,14 +140,21 @@ static int make_entry(struct cgroup_entry *entry, int root, pid_t ours, struct e
 
 /* Which v2 controllers to hand down: where there is only v2, those that statistics are made of as well; beside v1,
  * nothing that nobody asked for, since it changes groups that belong to the host. */
-static uint32_t wanted_controllers(const struct cgroup_host *host, const struct oci_resources *resources)
+static uint32_t wanted_controllers(const struct cgroup_host *host, const struct cgroup_request *request)
 {
-	uint32_t wanted = resources ? cgroup_controllers_needed(resources) : 0;
+	uint32_t wanted = request->resources ? cgroup_controllers_needed(request->resources) : 0;
 
-	if (cgroup_host_layout(host) == CGROUP_LAYOUT_V2)
+	if (cgroup_host_layout(host) == CGROUP_LAYOUT_V2 && request->controllers)
+		wanted |= request->controllers;
+	else if (cgroup_host_layout(host) == CGROUP_LAYOUT_V2)
 		wanted |= CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUSET) | CGROUP_BIT(CGROUP_MEMORY) |
 			  CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_IO);
 	return wanted;
+}
+
+static bool asks_for_devices(const struct cgroup_request *request)
+{
+	return !request->any_device || (request->resources && request->resources->device_rule_count > 0);
 }
 
 /* What the container's root needs to make groups of its own: the kernel lists the files (cgroup-v2.rst, "Delegation").
@@ -187,7 +194,7 @@ static int make_in(struct cgroup *group, const struct cgroup_host *host, const s
 	entry->controllers = hierarchy->unified ? 0 : hierarchy->controllers;
 	result = make_entry(entry, hierarchy->root_fd, group->placeholder, err);
 	if (result == 0 && entry->unified)
-		result = cgroup_v2_enable(entry, wanted_controllers(host, request->resources),
+		result = cgroup_v2_enable(entry, wanted_controllers(host, request),
 			request->resources && cgroup_first_limit(request->resources), err);
 	if (result == 0 && entry->unified && request->delegate)
 		result = delegate(entry, request, err);
@@ -325,7 +332,7 @@ int cgroup_create(
 	}
 	if (result == 0 && request->resources)
 		result = cgroup_apply(made, request->resources, err);
-	if (result == 0)
+	if (result == 0 && asks_for_devices(request))
 		result = cgroup_devices_apply(made, request->resources, err);
 	if (result < 0)
 		return result;

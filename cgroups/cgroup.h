@@ -120,6 +120,9 @@ struct cgroup_request {
 	const char *path; /* linux.cgroupsPath; NULL: none */
 	const char *id;
 	const struct oci_resources *resources; /* NULL: none */
+	uint32_t controllers; /* bit N: enum cgroup_controller N; where there is only v2: handed down besides what
+				 limits need; 0: those that statistics are made of */
+	bool any_device;      /* without device rules in resources every device is allowed */
 	const struct key_value *annotations;
 	size_t annotation_count;
 	bool delegate; /* v2: give the group to owner, so that the container's root can make groups in it (user

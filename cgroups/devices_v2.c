@@ -89,7 +89,10 @@ static void emit_rule(struct strbuf *program, const struct oci_device_rule *rule
 	if (rule->minor >= 0)
 		emit_unless(program, MINOR, (int32_t)rule->minor);
 	end = instruction_count(program);
-	if (rule->allow) {
+	if (rule->allow && rule->access == OCI_DEVICE_ALL) {
+		/* Every access is decided; said so that the verifier has no second way to follow. */
+		emit(program, BPF_JMP | BPF_JA, 0, 0, TO_ALLOW, 0);
+	} else if (rule->allow) {
 		emit(program, BPF_ALU64 | BPF_AND | BPF_K, OPEN_ACCESS, 0, 0, ~access_bits(rule->access));
 		emit(program, BPF_JMP | BPF_JEQ | BPF_K, OPEN_ACCESS, 0, TO_ALLOW, 0);
 	} else {

@@ -39,6 +39,9 @@ int group_create(
 		.manager = CGROUP_MANAGER_CGROUPFS,
 		.path = "/container",
 		.resources = resources,
+		.controllers = 1U << CGROUP_MEMORY | 1U << CGROUP_PIDS,
+		/* They are the guest's own, and to check the program takes its kernel long where that is emulated. */
+		.any_device = true,
 		.delegate = maps->unshare & CLONE_NEWUSER,
 		.owner_uid = maps->uid_mapping_count ? maps->uid_mappings[0].host_id : 0,
 		.owner_gid = maps->gid_mapping_count ? maps->gid_mappings[0].host_id : 0,
