@@ -21,6 +21,7 @@ struct child_orders {
 	bool user_namespace;  /* the container has one: the process waits for CHILD_GO before it acts inside */
 	uint64_t clone_flags; /* CLONE_NEW* of a new container */
 	int group_fd;         /* for CLONE_INTO_CGROUP; -EBADF: none */
+	pid_t beside;         /* of an exec: this process is in a group that takes processes if that one does not; 0 */
 	int container_pidfd;  /* of an exec; else -EBADF */
 	uint64_t join_flags;
 	int link;

@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/sysinfo.h>
+
+#include "base/file.h"
 
 /* A directory of the initial file system, which the container does not see. */
 #define HIERARCHY_PATH "/cgroup"
@@ -82,4 +85,20 @@ int group_open(const struct init *init, const char *subgroup, struct error *err)
 		return -EBADF;
 	result = cgroup_join_open(init->group, subgroup, true, &join, err);
 	return result < 0 ? result : join.clone_into_fd;
+}
+
+int group_open_of(const struct init *init, pid_t pid, struct error *err)
+{
+	const struct cgroup_entry *unified = cgroup_unified(init->group);
+	cleanup_strbuf struct strbuf groups = STRBUF_INIT;
+	cleanup_free char *file = xprintf("/proc/%d/cgroup", (int)pid);
+	int result = file_read(AT_FDCWD, file, 65536, &groups);
+	size_t length = strlen(unified->path);
+	char *path = result < 0 ? NULL : strstr(groups.data, "0::");
+
+	if (!path || strncmp(path + strlen("0::"), unified->path, length) != 0)
+		return error_set(err, -EBUSY, "the container's cgroup takes no process");
+	path += strlen("0::") + length;
+	path[strcspn(path, "\n")] = '\0';
+	return group_open(init, *path ? path : NULL, err);
 }

@@ -19,5 +19,7 @@ int group_update(struct init *init, struct oci_resources *resources, struct erro
 /* A directory for CLONE_INTO_CGROUP: the group, or one below it. -EBADF: the container has no group; other negative
  * errno. */
 int group_open(const struct init *init, const char *subgroup, struct error *err);
+/* The same for the group below it in which the process is. */
+int group_open_of(const struct init *init, pid_t pid, struct error *err);
 
 #endif

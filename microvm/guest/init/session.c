@@ -233,6 +233,7 @@ static int session_clone(struct session *session, const struct child_orders *ord
 		.pidfd = (uintptr_t)&session->pidfd,
 		.exit_signal = SIGCHLD,
 	};
+	cleanup_fd int group = -EBADF;
 	bool inside = orders->container_pidfd >= 0 && (init->namespaces & CLONE_NEWPID);
 
 	/* For children only: the process itself stays where it is, and comes back at once. */
@@ -243,6 +244,12 @@ static int session_clone(struct session *session, const struct child_orders *ord
 		arguments.cgroup = (uint64_t)orders->group_fd;
 	}
 	session->pid = sys_clone3(&arguments);
+	if (session->pid < 0 && errno == EBUSY && orders->beside) {
+		/* A container with an init system that has moved itself to a group below. */
+		group = group_open_of(init, orders->beside, err);
+		arguments.cgroup = (uint64_t)group;
+		session->pid = group < 0 ? -1 : sys_clone3(&arguments);
+	}
 	if (session->pid == 0)
 		child_run(orders);
 	if (session->pid < 0)
@@ -402,6 +409,7 @@ int session_exec(struct init *init, uint32_t id, const char *subgroup, struct pr
 	if (group < 0 && (init->group || subgroup))
 		return group;
 	orders.group_fd = group;
+	orders.beside = subgroup ? 0 : container->pid;
 	orders.container_pidfd = container->pidfd;
 	process->limits_applied = orders.user_namespace;
 	result = session_begin(init, id, &orders, &session, err);
