@@ -230,7 +230,7 @@ static int microvm_make_mount_points(const struct launch *launch, struct error *
 {
 	const struct rootfs_plan *guest = &launch->vm.guest.rootfs;
 	const char *directory = guest->working_directory;
-	cleanup_fd int root = -EBADF, made = -EBADF;
+	cleanup_fd int root = -EBADF;
 	int result = 0;
 
 	if (!guest->readonly)
@@ -243,8 +243,11 @@ static int microvm_make_mount_points(const struct launch *launch, struct error *
 			result = make_mount_point(root, &guest->mounts[i], err);
 	}
 	/* Whether it could be made shows when the process enters it. */
-	if (result == 0 && directory && !covered(guest, guest->mount_count, directory))
-		made = make_directories_in_root(root, directory, 0755);
+	if (result == 0 && directory && !covered(guest, guest->mount_count, directory)) {
+		int made = make_directories_in_root(root, directory, 0755);
+
+		close_fd(&made);
+	}
 	return result;
 }
 

@@ -56,7 +56,7 @@ static void limits_arrive_as_they_were(void **state)
 
 static void figures_arrive_as_they_were(void **state)
 {
-	struct cgroup_statistics sent, got;
+	struct cgroup_statistics sent = { 0 }, got;
 	cleanup_strbuf struct strbuf bytes = STRBUF_INIT;
 	struct wire_reader in;
 	struct error err;
