@@ -46,25 +46,6 @@ run_detached() {
 	duet delete --force "$id"
 }
 
-@test "exec finds the first process's group when the container's own takes no process any more, or takes the one it is told" {
-	local id
-	id=$(new_id)
-	configure '.process.args = ["sh", "-c", "cd /sys/fs/cgroup && mkdir sub other && echo 1 > sub/cgroup.procs && echo +pids > cgroup.subtree_control
-			&& echo ready; while :; do sleep 0.1; done"]
-		| .mounts |= map(select(.type != "cgroup"))
-		| .mounts += [{"destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["rw"]}]'
-	run_detached "$id"
-	wait_until 60 grep -q ready "$SCRATCH/output" || cat "$SCRATCH/output"
-	run duet exec "$id" cat /proc/self/cgroup
-	[ "$output" = 0::/sub ]
-	run duet exec --cgroup other "$id" cat /proc/self/cgroup
-	[ "$output" = 0::/other ]
-	run duet exec --cgroup none "$id" true
-	[ "$status" -eq 255 ]
-	[[ "$output" == *"cgroup"*"/none"* ]]
-	duet delete --force "$id"
-}
-
 @test "out of memory in the guest is the workload's own end, not the machine's" {
 	configure '.process.args = ["sh", "-c", "cat /sys/fs/cgroup/memory.max; head -c 400m /dev/zero | tail | wc -c; echo still here; cat /sys/fs/cgroup/memory.events"]
 		| .linux.resources = {"memory": {"limit": 134217728}}
