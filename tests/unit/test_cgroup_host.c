@@ -271,6 +271,9 @@ static bool interpret(const struct strbuf *text, char type, unsigned int access,
 		case BPF_JMP | BPF_JSET | BPF_K:
 			at += r[i->dst_reg] & (uint64_t)i->imm ? (size_t)i->off : 0;
 			break;
+		case BPF_JMP | BPF_JA:
+			at += (size_t)i->off;
+			break;
 		case BPF_JMP | BPF_EXIT:
 			return r[0];
 		default:
