@@ -102,7 +102,7 @@ refused() {
 @test "an unknown signal, command and option" {
 	refused 'unknown signal "NONSENSE"' duet kill none NONSENSE
 	refused 'unknown command "frobnicate"' duet frobnicate
-	refused 'unknown option --frobnicate' duet run --frobnicate x
+	refused 'unknown or ambiguous option --frobnicate' duet run --frobnicate x
 }
 
 @test "no access to /dev/kvm says what to do" {
