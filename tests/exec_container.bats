@@ -103,7 +103,8 @@ USER_NAMESPACE='.linux.namespaces += [{"type": "user"}]
 	[ "$(duet exec "$ID" readlink /proc/self/ns/pid)" = "$(readlink "/proc/$inner/ns/pid")" ]
 	duet delete --force "$ID"
 	ID=
-	kill $holder
+	# unshare(1) ignores TERM while it waits.
+	kill -KILL $holder
 }
 
 @test "exec: in a container that joined a user namespace" {
@@ -119,7 +120,8 @@ USER_NAMESPACE='.linux.namespaces += [{"type": "user"}]
 	[ "$output" = "0"$'\n'"$(readlink "/proc/$inner/ns/user")" ]
 	duet delete --force "$ID"
 	ID=
-	kill $holder
+	# unshare(1) ignores TERM while it waits.
+	kill -KILL $holder
 }
 
 @test "exec: in a container without a pid namespace of its own" {

@@ -28,6 +28,8 @@ setup() {
 teardown() {
 	local job
 	for job in $(jobs -p); do
+		# The job is a shell's; what it runs is its child.
+		pkill -P "$job" || true
 		kill "$job" 2>/dev/null || true
 	done
 	umount "$OUTSIDE" "$INSIDE"

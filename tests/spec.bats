@@ -228,7 +228,7 @@ with_hooks() {
 
 @test "hooks: one that takes too long is killed and counts as failed" {
 	is_microvm && skip "the same code"
-	with_hooks createRuntime "sleep 100"
+	with_hooks createRuntime "exec sleep 100"
 	run duet create -b "$BUNDLE" "$(new_id)" </dev/null
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"hook /bin/sh did not end within 1 s"* ]] || fail "$output"
