@@ -222,15 +222,15 @@ teardown() {
 		-b '$BUNDLE' '$(new_id)'; echo status \$?; [ \"\$before\" = \"\$(stty -g)\" ] && echo restored"
 	: >"$SCRATCH/screen"
 	{
-		wait_until 100 grep -q ready "$SCRATCH/screen"
+		wait_until 100 shown ready
 		printf '\003'
-		wait_until 20 grep -q restored "$SCRATCH/screen"
+		wait_until 20 shown restored
 	} | timeout 120 script -qefc "$command" "$SCRATCH/screen" >/dev/null
 	cat "$SCRATCH/screen"
-	grep -q '33 77' "$SCRATCH/screen"
-	grep -q caught "$SCRATCH/screen"
-	grep -q 'status 9' "$SCRATCH/screen"
-	grep -q restored "$SCRATCH/screen"
+	shown '33 77'
+	shown caught
+	shown 'status 9'
+	shown restored
 }
 
 @test "Ctrl-C without a terminal in the container reaches the process once" {
@@ -239,17 +239,17 @@ teardown() {
 	configure_command sh -c 'trap "echo caught" INT; trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done'
 	: >"$SCRATCH/screen"
 	{
-		wait_until 100 grep -q ready "$SCRATCH/screen"
+		wait_until 100 shown ready
 		printf '\003'
-		wait_until 20 grep -q caught "$SCRATCH/screen"
+		wait_until 20 shown caught
 		sleep 0.5
 		duet kill "$id" TERM
-		wait_until 20 grep -q status "$SCRATCH/screen"
+		wait_until 20 shown status
 	} | timeout 120 script -qefc "trap : INT; '$DUET' --root '$ROOT' run --isolation='${DUET_ISOLATION:-container}' -b '$BUNDLE' '$id'; echo status \$?" \
 		"$SCRATCH/screen" >/dev/null
 	cat "$SCRATCH/screen"
 	[ "$(grep -c 'caught' "$SCRATCH/screen")" -eq 1 ]
-	grep -q 'status 9' "$SCRATCH/screen"
+	shown 'status 9'
 }
 
 @test "nothing is written into the image" {

@@ -289,39 +289,39 @@ screen() {
 # bats test_tags=smoke
 @test "exec: a terminal has the caller's size, Ctrl-C reaches the process, and the caller's terminal is as it was" {
 	{
-		wait_until 100 grep -q ready "$SCRATCH/screen"
+		wait_until 100 shown "^ready"
 		printf '\003'
-		wait_until 20 grep -q restored "$SCRATCH/screen"
+		wait_until 20 shown restored
 	} | screen "'$DUET' --root '$ROOT' exec -t '$TARGET' sh -c 'trap \"echo caught; exit 9\" INT; tty; stty size; echo ready; while :; do sleep 0.1; done'"
-	grep -q '/dev/pts/' "$SCRATCH/screen"
-	grep -q '33 77' "$SCRATCH/screen"
-	grep -q caught "$SCRATCH/screen"
-	grep -q 'status 9' "$SCRATCH/screen"
-	grep -q restored "$SCRATCH/screen"
+	shown '/dev/pts/'
+	shown '33 77'
+	shown caught
+	shown 'status 9'
+	shown restored
 }
 
 @test "exec: a change of the window's size reaches the process" {
 	{
-		wait_until 100 grep -q '50 100' "$SCRATCH/screen"
-		wait_until 20 grep -q restored "$SCRATCH/screen"
+		wait_until 100 shown '50 100'
+		wait_until 20 shown restored
 	} | screen "(sleep 2; stty rows 50 cols 100 </dev/tty) & '$DUET' --root '$ROOT' exec -t '$TARGET' sh -c 'trap \"stty size; exit 4\" WINCH; while :; do sleep 0.1; done'"
-	grep -q '50 100' "$SCRATCH/screen"
-	grep -q 'status 4' "$SCRATCH/screen"
+	shown '50 100'
+	shown 'status 4'
 }
 
 @test "exec: Ctrl-Z stops a job of the inner shell and not duet" {
 	{
-		wait_until 100 grep -q '# ' "$SCRATCH/screen"
+		wait_until 100 shown '# '
 		printf 'sleep 1000\n'
 		sleep 1
 		printf '\032'
-		wait_until 20 grep -q Stopped "$SCRATCH/screen"
+		wait_until 20 shown Stopped
 		printf 'echo in""side; exit 6\nexit 6\n'
-		wait_until 20 grep -q restored "$SCRATCH/screen"
+		wait_until 20 shown restored
 	} | screen "'$DUET' --root '$ROOT' exec --tty '$TARGET' sh -i"
-	grep -q Stopped "$SCRATCH/screen"
-	grep -q inside "$SCRATCH/screen"
-	grep -q 'status 6' "$SCRATCH/screen"
+	shown Stopped
+	shown inside
+	shown 'status 6'
 }
 
 @test "exec: the end of standard input ends what reads the terminal" {

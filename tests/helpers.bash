@@ -78,6 +78,11 @@ is_in_state() {
 	[ "$(duet state "$1" | jq -r .status)" = "$2" ]
 }
 
+# shown REGEX: on the terminal that script(1) has recorded; its first line repeats the command itself.
+shown() {
+	tail -n +2 "$SCRATCH/screen" | grep -q -- "$1"
+}
+
 fail() {
 	echo "$*" >&2
 	return 1

@@ -67,14 +67,14 @@ is_gone() {
 		echo ready; while :; do sleep 0.1; done'; echo status \$?"
 	: >"$SCRATCH/screen"
 	{
-		wait_until 60 grep -q ready "$SCRATCH/screen"
+		wait_until 60 shown ready
 		printf '\003'
-		wait_until 20 grep -q status "$SCRATCH/screen"
+		wait_until 20 shown status
 	} | timeout 120 script -qefc "$command" "$SCRATCH/screen" >/dev/null
 	cat "$SCRATCH/screen"
-	grep -q '31 71' "$SCRATCH/screen"
-	grep -q caught "$SCRATCH/screen"
-	grep -q 'status 9' "$SCRATCH/screen"
+	shown '31 71'
+	shown caught
+	shown 'status 9'
 	is_in_state "$ID" running
 }
 
