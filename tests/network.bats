@@ -26,11 +26,11 @@ setup() {
 }
 
 teardown() {
-	local job
-	for job in $(jobs -p); do
-		# The job is a shell's; what it runs is its child.
-		pkill -P "$job" || true
-		kill "$job" 2>/dev/null || true
+	local namespace
+	# A job of the shell's would be the shell that runs it, and bats has jobs too: whoever is in the namespaces goes.
+	for namespace in "$OUTSIDE" "$INSIDE"; do
+		find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "net:\\[$(stat -L -c %i "$namespace")\\]" 2>/dev/null |
+			cut -d/ -f3 | xargs -r kill -KILL
 	done
 	umount "$OUTSIDE" "$INSIDE"
 	assert_nothing_left
