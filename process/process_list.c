@@ -11,6 +11,7 @@
 
 enum {
 	STAT_BYTES_MAX = 4096,
+	STATM_BYTES_MAX = 512,
 	STATUS_BYTES_MAX = 64 * 1024,                        /* its longest line lists supplementary groups */
 	COMMAND_BYTES_MAX = 4096,                            /* longer command lines are cut */
 	ENTRY_BYTES_MIN = 4 + 4 + 4 + 1 + 8 + 8 + 8 + 4 + 1, /* on the wire, without a command */
@@ -24,7 +25,6 @@ enum stat_field {
 	STAT_USER_TICKS = 14,
 	STAT_SYSTEM_TICKS = 15,
 	STAT_START_TICKS = 22,
-	STAT_RESIDENT_PAGES = 24,
 };
 
 /* A terminal obeys control characters, in UTF-8 those from U+0080 to U+009F as well. */
@@ -84,10 +84,28 @@ static int read_stat(int proc_fd, struct process_entry *entry, char **name)
 	entry->parent = (pid_t)stat_number(end, STAT_PARENT);
 	entry->terminal = (int)stat_number(end, STAT_TERMINAL);
 	entry->cpu_ms = ms_of_ticks(stat_number(end, STAT_USER_TICKS) + stat_number(end, STAT_SYSTEM_TICKS));
-	entry->resident_bytes = (uint64_t)stat_number(end, STAT_RESIDENT_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
 	age_ms = ms_of_ticks(stat_number(end, STAT_START_TICKS));
 	entry->age_ms = now > age_ms ? now - age_ms : 0;
 	*name = xstrndup(begin + 1, (size_t)(end - begin - 1));
+	return 0;
+}
+
+/*
+ * "SIZE RESIDENT …" in pages. Not /proc/PID/stat's field: that one is read off a counter which leaves out what each CPU
+ * has not handed in yet, and says 0 of a small process.
+ */
+static int read_resident(int proc_fd, struct process_entry *entry)
+{
+	cleanup_strbuf struct strbuf statm = STRBUF_INIT;
+	int result = read_file(proc_fd, entry->pid, "statm", STATM_BYTES_MAX, &statm);
+	const char *resident;
+
+	if (result < 0)
+		return result;
+	resident = strchr(statm.data, ' ');
+	if (!resident)
+		return -EBADMSG;
+	entry->resident_bytes = strtoull(resident + 1, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 	return 0;
 }
 
@@ -138,6 +156,8 @@ static int read_entry(int proc_fd, struct process_entry *entry)
 	cleanup_free char *name = NULL;
 	int result = read_stat(proc_fd, entry, &name);
 
+	if (result == 0)
+		result = read_resident(proc_fd, entry);
 	if (result == 0)
 		result = read_uid(proc_fd, entry);
 	if (result == 0)
