@@ -16,7 +16,7 @@ case ${1:-all} in
 all) wanted=("${build[@]}" "${guest[@]}" "${test[@]}" "${bench[@]}" "${lint[@]}") ;;
 fuzz) wanted=("${build[@]}" "${fuzz[@]}") ;;
 demo) wanted=("${build[@]}" "${guest[@]}" busybox-static mmdebstrap) ;;
-clients) wanted=("${build[@]}" bats busybox-static util-linux procps "${clients[@]}") ;;
+clients) wanted=("${build[@]}" "${guest[@]}" "${test[@]}" "${clients[@]}") ;;
 *)
 	echo "usage: $0 [all|demo|fuzz|clients]" >&2
 	exit 2

@@ -3,7 +3,8 @@
 # Real container engines drive the runtime, one after another, each in a room of its own. One line for each; the last line is
 # "N passed, N failed, N skipped".
 #   CLIENTS="podman docker"  only these
-#   CLIENTS_RUNTIME=/usr/sbin/runc  with another runtime, as a control
+#   CLIENTS_RUNTIME=/usr/sbin/runc  with another runtime, as a control; no micro-VMs then
+#   TESTBED=no  leaves the testbed out
 set -uo pipefail
 
 build=${1:-build}
@@ -24,9 +25,10 @@ leftovers() {
 
 # step NAME SECONDS COMMAND…: prints TAP.
 step() {
-	local name=$1 limit=$2 file=$results/clients-$1.tap begin=$SECONDS status
+	local name=$1 limit=$2 file begin=$SECONDS status
+	file=$results/clients-${1//[^a-z]/_}.tap
 	shift 2
-	timeout -k 20 "$limit" "$here/room" "$@" >"$file" 2>"$file.stderr"
+	timeout -k 20 "$limit" "$@" >"$file" 2>"$file.stderr"
 	status=$?
 	if [ $status -ne 0 ]; then
 		grep -vE '^(ok|# ok|1\.\.|.*# skip)' "$file"
@@ -41,8 +43,19 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 before=$(leftovers)
 for client in ${CLIENTS:-podman rootless containerd cri docker}; do
-	step "$client" 300 bats --tap "$here/$client.bats"
+	step "$client" 300 "$here/room" bats --tap "$here/$client.bats"
 done
+if [ -z "${CLIENTS:-}${CLIENTS_RUNTIME:-}" ]; then
+	if [ ! -e /dev/kvm ]; then
+		echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
+	elif grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then
+		step "micro-VM, here" 300 "$here/room" bats --tap "$here/microvm.bats"
+	else
+		step "micro-VM, here, software KVM" 300 "$here/room" bats --tap --filter-tags smoke "$here/microvm.bats"
+	fi
+	[ "${TESTBED:-yes}" != yes ] || step "micro-VM, testbed" 900 "$here/../testbed/run" --with=clients --memory=4096 \
+		--test-timeout=300 --timeout=840 "$here/microvm.bats"
+fi
 after=$(leftovers)
 if [ "$before" = "$after" ]; then
 	passed=$((passed + 1))
