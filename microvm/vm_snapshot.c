@@ -67,10 +67,6 @@ int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYT
 		return error_set(err, -ENOTSUP, "a machine with a serial console boots");
 	if (config->memory_pages != GUEST_PAGES_TRANSPARENT)
 		return error_set(err, -ENOTSUP, "a machine with explicit huge pages boots");
-	/* The guest's driver has read its device's address when it is saved, and another machine's device has another.
-	 */
-	if (config->net_count)
-		return error_set(err, -ENOTSUP, "a machine with network devices boots");
 	if (uname(&name) < 0)
 		return error_set(err, errno, "ask for the host's kernel");
 	sha256_start(&hash);
@@ -83,6 +79,12 @@ int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYT
 	add_number(&hash, config->vcpus);
 	add_number(&hash, config->boot_protocol);
 	add_number(&hash, config->share_fd >= 0);
+	add_number(&hash, config->net_count);
+	/* The guest's driver has read what the device offers, and the MTU, which is the most that it will ever set. */
+	for (unsigned i = 0; i < config->net_count; i++) {
+		add_number(&hash, config->nets[i].kind);
+		add_number(&hash, config->nets[i].mtu);
+	}
 	add_processor(&hash);
 	if (add_file(&hash, config->kernel_fd) < 0 || add_file(&hash, config->initrd_fd) < 0)
 		return error_set(err, errno, "look at the guest kernel's file");

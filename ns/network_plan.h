@@ -31,6 +31,20 @@ struct network_interface {
 	uint32_t index;      /* of the interface where the plan is read or applied; not on the wire */
 };
 
+/*
+ * The address with which the machine's device of interface `number` comes up. It is the same in every machine, because
+ * a guest that goes on from another's snapshot has that of the other's device; the guest gives it the interface's own.
+ */
+static inline void network_device_mac(uint32_t number, unsigned char mac[NETWORK_MAC_BYTES])
+{
+	/* Locally administered, and no group. */
+	static const unsigned char prefix[NETWORK_MAC_BYTES] = { 0x02, 'd', 'u', 'e', 't' };
+
+	for (size_t i = 0; i < NETWORK_MAC_BYTES; i++)
+		mac[i] = prefix[i];
+	mac[NETWORK_MAC_BYTES - 1] = (unsigned char)number;
+}
+
 /* `interface` of the following is a number in network_plan.interfaces. */
 
 struct network_address {

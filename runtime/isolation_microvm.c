@@ -110,7 +110,7 @@ static int microvm_join_network(struct launch *launch, struct net_options *nets,
 		struct net_options *net = &nets[*count];
 
 		*net = (struct net_options){ .kind = NET_TAP, .mtu = (uint16_t)interface->mtu };
-		memcpy(net->mac, interface->mac, sizeof(net->mac));
+		network_device_mac(*count, net->mac);
 		net->fd = microvm_open_tun(launch, err);
 		result = net->fd < 0 ? net->fd : network_join_tap(interface, net->fd, err);
 	}

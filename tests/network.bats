@@ -111,6 +111,23 @@ serve_outside() {
 	[ "$(grep -c "^$(sha256sum <"$SCRATCH/large" | cut -d' ' -f1)" <<<"$output")" -eq 2 ]
 }
 
+# The second micro-VM goes on from the first one's template: nothing of its network may be the first one's.
+@test "one container after another has its own interface, not the one of the container before" {
+	local number
+	serve_outside 8000
+	for number in 50 51; do
+		connect "net$number" "$number"
+		in_network sh -c "ip -o link show net$number; wget -q -O - http://10.77.$number.1:8000/hello.txt"
+		run --separate-stderr timeout -k 5 120 "$DUET" --debug --root "$ROOT" run ${DUET_ISOLATION:+--isolation="$DUET_ISOLATION"} \
+			-b "$BUNDLE" "$(new_id)"
+		echo "$output $stderr"
+		[ "$status" -eq 0 ]
+		[[ "$output" == *"02:00:00:00:$number:02"*"Hello from outside" ]]
+		outside ip link del "v$number"
+	done
+	! is_microvm || [[ "$stderr" == *"goes on from a template"* ]]
+}
+
 @test "connections come in, as to a published port, and data arrive unchanged" {
 	local id
 	id=$(new_id)

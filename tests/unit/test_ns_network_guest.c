@@ -171,8 +171,9 @@ static void test_guest_gets_what_the_host_has(void **state)
 	run(NETWORK);
 	host = read_plan();
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
-	run("ip link set lo up; ip link add name eth0 address 02:00:00:00:00:02 type veth peer name far1;"
-	    "ip link add name eth1 address 02:00:00:00:00:01 type veth peer name far0;"
+	/* The devices' own addresses, network_device_mac(). */
+	run("ip link set lo up; ip link add name eth0 address 02:64:75:65:74:01 type veth peer name far1;"
+	    "ip link add name eth1 address 02:64:75:65:74:00 type veth peer name far0;"
 	    "ip link add bridge type bridge; ip link set far0 master bridge; ip link set far1 master bridge;"
 	    "ip link set far0 up; ip link set far1 up");
 	if (network_apply(&host, &err) < 0)
@@ -215,10 +216,12 @@ static void test_failure_in_the_guest_names_its_cause(void **state)
 	assert_true(plan.interfaces[0].own_link_local);
 	assert_int_equal(plan.route_count, 1);
 	plan.routes[0].gateway.bytes[1] = 99;
+	run("ip route flush dev eth0; ip addr flush dev eth0; ip link set eth0 down; ip link set eth0 address "
+	    "02:64:75:65:74:00");
 	assert_true(network_apply(&plan, &err) < 0);
 	if (!strstr(err.message, "add the route default/0 in the guest: "))
 		fail_msg("%s", err.message);
-	plan.interfaces[0].mac[0] ^= 2;
+	run("ip link set eth0 down; ip link set eth0 address 02:64:75:65:74:07");
 	assert_true(network_apply(&plan, &err) < 0);
 	assert_non_null(strstr(err.message, "eth0 is none of the container's"));
 	network_plan_free(&plan);

@@ -127,6 +127,7 @@ static void add_link(struct batch *batch, const struct network_plan *plan, uint3
 	const uint8_t mode = IN6_ADDR_GEN_MODE_NONE;
 
 	begin_link(batch, plan, number, 0);
+	put(batch, IFLA_ADDRESS, plan->interfaces[number].mac, NETWORK_MAC_BYTES);
 	put_u32(batch, IFLA_MTU, plan->interfaces[number].mtu);
 	if (!makes_link_local(plan, number)) {
 		size_t families = nest(batch, IFLA_AF_SPEC), family = nest(batch, AF_INET6);
@@ -219,22 +220,34 @@ static void add_neighbour(struct batch *batch, const struct network_plan *plan, 
 
 /* ---- finding the interfaces ---- */
 
-/* The kernel calls them eth0, eth1, … in the order of the devices; which is whose the address tells. */
+/* Which of the interfaces has the device with this address; interface_count: none that is still to be found. */
+static uint32_t number_of_device(const struct network_plan *plan, const void *address)
+{
+	uint32_t number = 0;
+
+	for (; number < plan->interface_count; number++) {
+		unsigned char mac[NETWORK_MAC_BYTES];
+
+		network_device_mac(number, mac);
+		if (!plan->interfaces[number].index && memcmp(mac, address, sizeof(mac)) == 0)
+			break;
+	}
+	return number;
+}
+
+/* The kernel calls them eth0, eth1, … in the order of the devices; which is whose the device's address tells. */
 static int find_interfaces(int fd, struct network_plan *plan, bool *renames, struct error *err)
 {
 	for (uint32_t i = 0; i < plan->interface_count; i++)
 		plan->interfaces[i].index = 0;
 	for (uint32_t found = 0; found < plan->interface_count; found++) {
 		struct ifreq request = { 0 };
-		uint32_t number = 0;
+		uint32_t number;
 
 		(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "eth%u", found);
 		if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
 			return error_set(err, errno, "find the guest's network interface %s", request.ifr_name);
-		while (number < plan->interface_count &&
-			(plan->interfaces[number].index || memcmp(plan->interfaces[number].mac,
-								   request.ifr_hwaddr.sa_data, NETWORK_MAC_BYTES) != 0))
-			number++;
+		number = number_of_device(plan, request.ifr_hwaddr.sa_data);
 		if (number == plan->interface_count)
 			return error_set(err, -ENODEV, "the guest's network interface %s is none of the container's",
 				request.ifr_name);
