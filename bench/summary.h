@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Statistics of samples: quantiles by nearest rank, and bootstrap confidence intervals.
+ */
+#ifndef DUET_BENCH_SUMMARY_H
+#define DUET_BENCH_SUMMARY_H
+
+#include "bench/results.h"
+
+#define SUMMARY_RESAMPLES 1000
+
+/* Nearest rank: the smallest sample that at least `fraction` (0 … 1) of them do not exceed. sorted: ascending, count
+ * above 0. */
+double summary_quantile(const double *sorted, size_t count, double fraction);
+
+/* The middle sample, or the mean of the two in the middle. */
+double summary_median(const double *sorted, size_t count);
+
+/* count above 0; the samples stay in their order. */
+struct results_summary summary_of(const double *samples, size_t count);
+
+/* Ratio of the medians of a to b, with the 2.5 % and 97.5 % quantiles of the ratio over SUMMARY_RESAMPLES resamples of
+ * both with replacement. The generator is seeded with a constant: the same samples give the same interval. Both counts
+ * above 0, the median of b above 0. Source: Efron and Tibshirani, An Introduction to the Bootstrap, 13.3 (percentile
+ * interval). */
+struct results_ratio summary_ratio(const double *a, size_t a_count, const double *b, size_t b_count);
+
+#endif

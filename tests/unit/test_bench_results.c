@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The report of `duet bench`: statistics of known samples, and the JSON form there and back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bench/results.h"
+#include "bench/summary.h"
+
+#define NEAR(a, b) assert_true((a) - (b) < 1e-9 && (b) - (a) < 1e-9)
+
+static void test_quantiles_are_those_of_nearest_rank(void **state)
+{
+	const double twenty[] = { 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1 };
+	struct results_summary summary = summary_of(twenty, 20);
+
+	(void)state;
+	NEAR(summary.minimum, 1);
+	NEAR(summary.median, 10.5);
+	NEAR(summary.p95, 19);
+	NEAR(summary.p99, 20);
+	NEAR(summary.mean, 10.5);
+	NEAR(twenty[0], 20);
+	summary = summary_of((const double[]){ 7 }, 1);
+	NEAR(summary.p95, 7);
+	NEAR(summary.median, 7);
+}
+
+static void test_the_interval_of_a_ratio_holds_it(void **state)
+{
+	double a[101], b[101];
+	struct results_ratio ratio, again;
+
+	(void)state;
+	for (int i = 0; i < 101; i++) {
+		a[i] = 200 + i * 37 % 101;
+		b[i] = 100 + i * 53 % 101;
+	}
+	ratio = summary_ratio(a, 101, b, 101);
+	again = summary_ratio(a, 101, b, 101);
+	NEAR(ratio.value, 250.0 / 150.0);
+	/* The standard error of the median of 101 even samples is about a twentieth of their range: 5 of 250 and of
+	 * 150. */
+	assert_true(ratio.low < ratio.value - 0.05 && ratio.low > ratio.value - 0.25);
+	assert_true(ratio.high > ratio.value + 0.05 && ratio.high < ratio.value + 0.25);
+	NEAR(ratio.low, again.low);
+	ratio = summary_ratio((const double[]){ 3, 3, 3, 3 }, 4, (const double[]){ 2, 2, 2, 2 }, 4);
+	NEAR(ratio.low, 1.5);
+	NEAR(ratio.high, 1.5);
+}
+
+static struct results *make_report(void)
+{
+	struct results *results = results_new();
+	struct results_case *entry;
+	struct results_exits *exits;
+
+	results->started = strdup("2026-01-02T03:04:05Z");
+	results->seconds = 1.5;
+	results->runs = 2;
+	results->host.kernel = strdup("6.1");
+	results->host.processors = 2;
+	results->host.kvm = strdup("kvm_amd");
+	results->host.kvm_hardware = true;
+	results_add_column(results, "host", "Host", NULL);
+	results_add_column(results, "container", "Container", NULL);
+	results_add_column(results, "microvm", "Micro-VM", "there is no /dev/kvm");
+	entry = results_case(results, results_suite(results, "syscalls", "System calls"), "getpid", "getpid", "ns");
+	for (int i = 0; i < 5; i++) {
+		results_add_sample(entry->cells, 100 + i, 1000);
+		results_add_sample(entry->cells + 1, 150.5 + i, 1000);
+	}
+	exits = results_add_exits(results, 1, "idle", "Idle", 10, 2);
+	results_add_exit(exits, "io", 4);
+	results_add_exit(exits, "mmio", 40);
+	results_note(results, "said %s", "once");
+	results_note(results, "said %s", "once");
+	results_summarize(results);
+	return results;
+}
+
+static void test_a_report_is_read_back_as_it_was_written(void **state)
+{
+	cleanup_results struct results *results = make_report();
+	cleanup_results struct results *back = NULL;
+	cleanup_strbuf struct strbuf json = STRBUF_INIT, again = STRBUF_INIT;
+	struct error err;
+	const struct results_cell *cell;
+
+	(void)state;
+	results_write_json(results, &json);
+	assert_int_equal(results_read("file", json.data, json.length, &back, &err), 0);
+	results_write_json(back, &again);
+	assert_string_equal(json.data, again.data);
+	cell = results_find_case(results_find_suite(back, "syscalls"), "getpid")->cells + 1;
+	assert_int_equal(cell->sample_count, 5);
+	NEAR(cell->summary.median, 152.5);
+	NEAR(cell->ratio.value, 1.49510);
+	assert_string_equal(cell[1].skipped, "there is no /dev/kvm");
+	assert_string_equal(back->exits[0].entries[0].reason, "mmio");
+	NEAR(back->exits[0].entries[0].per_second, 20);
+	NEAR(back->exits[0].entries[0].per_operation, 4);
+	assert_null(back->notes[1]);
+}
+
+static void test_other_forms_are_refused_by_name(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "{", "x.json: line 1" },
+		{ "{}", "not a report" },
+		{ "{\"schema\":\"duet-bench\",\"schemaVersion\":9}", "schema version 9" },
+		{ "{\"schema\":\"duet-bench\",\"schemaVersion\":1}", "duetVersion" },
+	};
+	struct results *results = NULL;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		assert_true(results_read("x.json", texts[i][0], strlen(texts[i][0]), &results, &err) < 0);
+		assert_non_null(strstr(err.message, texts[i][1]));
+		assert_null(results);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_quantiles_are_those_of_nearest_rank),
+		cmocka_unit_test(test_the_interval_of_a_ratio_holds_it),
+		cmocka_unit_test(test_a_report_is_read_back_as_it_was_written),
+		cmocka_unit_test(test_other_forms_are_refused_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
