@@ -22,10 +22,10 @@ leftovers() {
 	pgrep -af "$BUILD/duet" | sort
 }
 
-# step NAME COMMAND…: prints TAP.
-step() {
+# take NAME COMMAND…, which prints TAP: its output, status and seconds are kept for tell.
+take() {
 	local name=$1 file begin=$SECONDS status
-	file=$results/$(tr -c 'A-Za-z0-9\n' _ <<<"$name").tap
+	file=$results/$(file_of "$name")
 	shift
 	"$@" >"$file" 2>"$file.stderr"
 	status=$?
@@ -35,11 +35,28 @@ step() {
 		"$@" >"$file" 2>"$file.stderr"
 		status=$?
 	fi
-	if [ $status -ne 0 ]; then
+	echo "$status $((SECONDS - begin))" >"$file.end"
+}
+
+# tell NAME: what became of it.
+tell() {
+	local file status seconds
+	file=$results/$(file_of "$1")
+	read -r status seconds <"$file.end"
+	if [ "$status" -ne 0 ]; then
 		grep -vE '^(ok|# ok|1\.\.|.*# SKIP)' "$file"
 		tail -n 20 "$file.stderr"
 	fi
-	count "$name" "$file" $status $((SECONDS - begin))
+	count "$1" "$file" "$status" "$seconds"
+}
+
+file_of() {
+	tr -c 'A-Za-z0-9\n' _ <<<"$1.tap"
+}
+
+step() {
+	take "$@"
+	tell "$1"
 }
 
 unit() {
@@ -76,17 +93,31 @@ else
 	echo "== left behind on this machine:"
 	diff <(echo "$before") <(echo "$after")
 fi
-if [ "$TESTBED" = yes ]; then
-	# Of the files that run above those that depend on the machine: emulated, a race of a second takes a minute.
-	step "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=700 "$tests/testbed/smoke.bats" "$tests/both.bats" \
+
+# Of the files that run above those that depend on the machine: emulated, a race of a second takes a minute.
+containers_in_testbed() {
+	take "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=900 "$tests/testbed/smoke.bats" "$tests/both.bats" \
 		"$tests/container.bats" "$tests/exec.bats" "$tests/exec_container.bats" "$tests/network.bats" "$tests/operations.bats" \
 		"$tests/refusals.bats" "$tests/sandbox.bats" "$tests/spec.bats" "$tests/unit/machine.bats"
-	step "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=200 --filter='limit|cgroup|control group|namespace' "$tests/container.bats" \
-		"$tests/exec_container.bats"
+	take "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=300 --filter='limit|cgroup|control group|namespace' \
+		"$tests/container.bats" "$tests/exec_container.bats"
 	for layout in v2 v1; do
-		step "testbed, cgroup $layout, systemd" "$tests/testbed/run" --cgroup=$layout --init=systemd --timeout=200 "$tests/systemd.bats"
+		take "testbed, cgroup $layout, systemd" "$tests/testbed/run" --cgroup=$layout --init=systemd --timeout=300 "$tests/systemd.bats"
 	done
-	step "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=1200 --test-timeout=200 --env=DUET_ISOLATION=microvm \
+}
+
+microvms_in_testbed() {
+	take "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=1200 --test-timeout=200 --env=DUET_ISOLATION=microvm \
 		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" "$tests/operations.bats" "$tests"/vm/*.bats
+}
+
+# Emulated machines keep one processor busy each: two at a time.
+if [ "$TESTBED" = yes ]; then
+	microvms_in_testbed &
+	containers_in_testbed
+	wait $!
+	for name in "cgroup v2, container" "cgroup v1, container" "cgroup v2, systemd" "cgroup v1, systemd" micro-VM; do
+		tell "testbed, $name"
+	done
 fi
 report
