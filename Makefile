@@ -44,7 +44,7 @@ LIBRARIES := $(foreach name,$(LIBRARY_NAMES),$(if $(call archive_of,$(name)),-l:
 # What is printed by the program itself, from its table of commands.
 DOCUMENTS := $(BUILD)/duet.1 $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio $(DOCUMENTS) ## build the program and the guest's init (not the guest kernel)
+all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio $(BUILD)/guest/measure $(DOCUMENTS) ## build the program and the guest's init (not the guest kernel)
 
 $(BUILD)/duet: $(OBJECTS)
 	@echo "  LD      $@"
@@ -63,6 +63,12 @@ $(BUILD)/guest/obj/%.o: %.c
 $(BUILD)/guest/init: $(GUEST_OBJECTS)
 	@echo "  LD [G]  $@"
 	@$(CC) $(CFLAGS) -static -o $@ $(GUEST_OBJECTS) -lcap
+
+# The measuring program of `duet bench`: the same static file on the host and behind each wall.
+MEASURE_OBJECTS := $(patsubst %.c,$(BUILD)/guest/obj/%.o,$(wildcard bench/measure/*.c))
+$(BUILD)/guest/measure: $(MEASURE_OBJECTS)
+	@echo "  LD [M]  $@"
+	@$(CC) $(CFLAGS) -static -pthread -o $@ $(MEASURE_OBJECTS)
 
 $(BUILD)/guest/initrd.cpio: $(BUILD)/guest/init scripts/make-initrd.sh
 	@echo "  CPIO    $@"
@@ -208,6 +214,7 @@ install: all guest ## install the program, the guest's kernel and init, manual p
 	ln -sf duet $(DESTDIR)$(PREFIX)/bin/duet-microvm
 	install -D -m 0644 $(BUILD)/guest/vmlinux $(DESTDIR)$(PREFIX)/lib/duet/vmlinux
 	install -D -m 0644 $(BUILD)/guest/initrd.cpio $(DESTDIR)$(PREFIX)/lib/duet/initrd.cpio
+	install -D -m 0755 $(BUILD)/guest/measure $(DESTDIR)$(PREFIX)/lib/duet/measure
 	install -D -m 0644 $(BUILD)/duet.1 $(DESTDIR)$(PREFIX)/share/man/man1/duet.1
 	install -D -m 0644 $(BUILD)/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/duet
 	install -D -m 0644 $(BUILD)/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_duet
@@ -219,4 +226,4 @@ clean: ## remove what was built here (the cached guest kernel stays)
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
--include $(OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.d) $(UNIT_TESTS:%=%.d)
+-include $(OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d) $(MEASURE_OBJECTS:.o=.d) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.d) $(UNIT_TESTS:%=%.d)
