@@ -13,6 +13,8 @@
 
 #define SANDBOX_IDS 65536U /* ids of the user namespace */
 
+enum { SANDBOX_LAYERS_MAX = 64 }; /* overlays */
+
 /* Why the command ended, beside its own doing; the report's words are in report.c. */
 enum sandbox_cause {
 	SANDBOX_ENDED, /* by itself */
@@ -43,10 +45,14 @@ struct sandbox {
 	char *scratch;   /* absolute path of the tmpfs */
 	int lock_fd;     /* of the directory under the tmpfs, locked for as long as the supervisor lives */
 	int scratch_fd;  /* the tmpfs */
+	int rootfs_fd;   /* SCRATCH/rootfs, once it is mounted */
 	int lifeline_fd; /* the guardian sees its other end close */
 	pid_t guardian;
 	bool user_namespace;
 	uint32_t first_id; /* host id of the namespace's 0 */
+	/* Where the overlay with the upper layer SCRATCH/up/N lies in the sandbox, by N. */
+	char *layers[SANDBOX_LAYERS_MAX];
+	unsigned int layer_count;
 	struct sandbox_result result;
 };
 
@@ -57,6 +63,18 @@ void scratch_close(struct sandbox *sandbox);
 
 /* root.c: makes SCRATCH/rootfs, complete with the work directory. */
 int root_make(struct sandbox *sandbox, struct error *err);
+
+/* Makes what is missing of an absolute path inside, owned by the sandbox's root; the last component is a directory or
+ * an empty file. Returns an O_PATH descriptor. */
+int root_make_path(const struct sandbox *sandbox, const char *path, bool directory, struct error *err);
+
+/* mask.c: the layers mask/N and up/N over the host's directory get its attributes and, of_the_host, what hides secrets.
+ */
+int mask_layers(const struct sandbox *sandbox, const char *host_path, bool of_the_host, const char *mask,
+	const char *up, struct error *err);
+bool path_is_below(const char *path, const char *directory);
+/* The owner that a file of the host has inside, for what is made on the scratch tmpfs. */
+uid_t sandbox_owner(const struct sandbox *sandbox, uid_t host);
 
 /* config.c: writes SCRATCH/config.json. */
 int config_write(const struct sandbox *sandbox, struct error *err);

@@ -10,12 +10,10 @@
  * Source: Linux Documentation/filesystems/overlayfs.rst.
  */
 #include <fcntl.h>
-#include <glob.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -23,17 +21,7 @@
 #include "ns/namespaces.h"
 #include "sandbox/internal.h"
 
-#define OVERLAYS_MAX        64
 #define MOUNTINFO_BYTES_MAX (16U << 20)
-
-/* Of the host's root only: another root file system has none of the host's secrets. What ends in a slash and a star is
- * there, and empty. */
-static const char *const secrets[] = { "/root/*", "/home/*", "/run/*", "/tmp/*", "/var/tmp/*", "/etc/shadow*",
-	"/etc/gshadow*", "/etc/ssh/ssh_host_*_key", "/etc/ssl/private", "/etc/sudoers*", "/etc/krb5.keytab",
-	"/etc/wireguard", "/etc/NetworkManager/system-connections", "/etc/ppp/*-secrets", "/etc/docker",
-	"/etc/kubernetes", "/etc/rancher", "/etc/machine-id", "/var/lib/cloud", "/var/lib/kubelet", "/var/lib/docker",
-	"/var/lib/containerd", "/var/lib/containers", "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed",
-	"/var/log/*", "/var/mail/*", "/var/spool/*", "/var/backups/*", NULL };
 
 /* Empty directories of the container's own, or mounts of the bundle's, lie there. */
 static const char *const not_of_the_host[] = { "/proc", "/sys", "/dev", "/run", "/tmp", "/var/tmp", "/root", "/home",
@@ -44,140 +32,17 @@ static const char *const file_systems[] = { "ext2", "ext3", "ext4", "xfs", "btrf
 
 struct root {
 	struct sandbox *sandbox;
-	const char *base;   /* the lower root on the host: "/" or --rootfs */
-	int maps;           /* user namespace for idmapped mounts; -EBADF: none */
-	int rootfs;         /* SCRATCH/rootfs once it is mounted */
-	unsigned int count; /* of overlays */
+	const char *base; /* the lower root on the host: "/" or --rootfs */
+	int maps;         /* user namespace for idmapped mounts; -EBADF: none */
 };
-
-static bool is_below(const char *path, const char *directory)
-{
-	size_t length = strlen(directory);
-
-	if (strcmp(directory, "/") == 0)
-		return true;
-	return strncmp(path, directory, length) == 0 && (path[length] == '/' || !path[length]);
-}
 
 static bool is_below_any(const char *path, const char *const *directories)
 {
 	for (; *directories; directories++) {
-		if (is_below(path, *directories))
+		if (path_is_below(path, *directories))
 			return true;
 	}
 	return false;
-}
-
-/* The owner that a file of the host has inside, for what is made on the scratch tmpfs. */
-static uid_t inside(const struct sandbox *sandbox, uid_t host)
-{
-	return host < SANDBOX_IDS ? sandbox->first_id + host : sandbox->first_id;
-}
-
-/* Directories of an upper layer hide the attributes of those below: they have to have the same. */
-static int copy_attributes(const struct root *root, const char *source, int directory, const char *name)
-{
-	struct stat status;
-
-	if (stat(source, &status) < 0)
-		return -errno;
-	if (fchownat(directory, name, inside(root->sandbox, status.st_uid), inside(root->sandbox, status.st_gid), 0) <
-			0 ||
-		fchmodat(directory, name, status.st_mode & 07777, 0) < 0)
-		return -errno;
-	return 0;
-}
-
-/* ---- masks ---- */
-
-/* The directories above a path, in a layer, like the host's. */
-static int make_parents(const struct root *root, int layer, const char *host_path, const char *path)
-{
-	cleanup_free char *copy = xstrdup(path);
-
-	for (char *slash = strchr(copy, '/'); slash; slash = strchr(slash + 1, '/')) {
-		cleanup_free char *source = NULL;
-		int result;
-
-		*slash = '\0';
-		source = xprintf("%s/%s", host_path, copy);
-		if (mkdirat(layer, copy, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		result = copy_attributes(root, source, layer, copy);
-		if (result < 0)
-			return result;
-		*slash = '/';
-	}
-	return 0;
-}
-
-struct layers {
-	int mask, up;
-	const char *host_path; /* what they lie over */
-};
-
-/* The whiteout ends the look into the layers below. What is to be there, empty, is there above it: so nothing that the
- * host adds later is seen either. */
-static int mask_path(const struct root *root, const struct layers *layers, const char *path, bool empty)
-{
-	cleanup_free char *source = xprintf("%s/%s", layers->host_path, path);
-	int result = make_parents(root, layers->mask, layers->host_path, path);
-
-	if (result == 0 && mknodat(layers->mask, path, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
-		result = -errno;
-	if (result < 0 || !empty)
-		return result;
-	result = make_parents(root, layers->up, layers->host_path, path);
-	if (result == 0 && mkdirat(layers->up, path, 0755) < 0 && errno != EEXIST)
-		result = -errno;
-	return result < 0 ? result : copy_attributes(root, source, layers->up, path);
-}
-
-static int mask_pattern(const struct root *root, const struct layers *layers, const char *secret, struct error *err)
-{
-	size_t skip = strcmp(layers->host_path, "/") == 0 ? 1 : strlen(layers->host_path) + 1;
-	bool empty = strcmp(secret + strlen(secret) - 2, "/*") == 0;
-	cleanup_free char *pattern = xstrndup(secret, strlen(secret) - (empty ? 2 : 0));
-	glob_t found;
-	int result = 0;
-
-	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-		return 0;
-	for (size_t i = 0; i < found.gl_pathc && result == 0; i++) {
-		const char *path = found.gl_pathv[i];
-
-		if (!is_below(path, layers->host_path) || strlen(path) <= skip)
-			continue;
-		result = mask_path(root, layers, path + skip, empty);
-		if (result < 0)
-			result = error_set(err, -result, "hide %s", path);
-	}
-	globfree(&found);
-	return result;
-}
-
-static int open_layer(const struct root *root, const char *layer, const char *host_path, struct error *err)
-{
-	int fd = openat(root->sandbox->scratch_fd, layer, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || copy_attributes(root, host_path, fd, ".") < 0)
-		return error_set(err, errno, "make the layer %s", layer);
-	return fd;
-}
-
-static int mask_host(
-	const struct root *root, const char *host_path, const char *mask, const char *up, struct error *err)
-{
-	cleanup_fd int mask_fd = open_layer(root, mask, host_path, err);
-	cleanup_fd int up_fd = mask_fd < 0 ? -EBADF : open_layer(root, up, host_path, err);
-	struct layers layers = { .mask = mask_fd, .up = up_fd, .host_path = host_path };
-	int result = 0;
-
-	if (up_fd < 0)
-		return -err->code;
-	for (size_t i = 0; strcmp(root->base, "/") == 0 && secrets[i] && result == 0; i++)
-		result = mask_pattern(root, &layers, secrets[i], err);
-	return result;
 }
 
 /* ---- mounts ---- */
@@ -205,7 +70,7 @@ static int attach(int tree, int target, const char *name, struct error *err)
 
 static int make_layer(const struct root *root, const char *kind, char *name, size_t size, struct error *err)
 {
-	(void)snprintf(name, size, "%s/%u", kind, root->count);
+	(void)snprintf(name, size, "%s/%u", kind, root->sandbox->layer_count);
 	if ((mkdirat(root->sandbox->scratch_fd, kind, 0755) < 0 && errno != EEXIST) ||
 		mkdirat(root->sandbox->scratch_fd, name, 0755) < 0)
 		return error_set(err, errno, "make %s on the sandbox's tmpfs", name);
@@ -224,8 +89,8 @@ static int mount_overlay(int scratch, int target, const char *options)
 	return fchdir(here) < 0 ? -1 : result;
 }
 
-/* An overlay over the host's directory, on target (O_PATH). */
-static int overlay(struct root *root, const char *host_path, int target, struct error *err)
+/* An overlay over the host's directory, on target (O_PATH), which is `inside` in the sandbox. */
+static int overlay(struct root *root, const char *host_path, const char *inside, int target, struct error *err)
 {
 	char lower[32], mask[32], up[32], work[32];
 	cleanup_free char *options = NULL;
@@ -239,7 +104,7 @@ static int overlay(struct root *root, const char *host_path, int target, struct 
 	if (result == 0)
 		result = make_layer(root, "work", work, sizeof(work), err);
 	if (result == 0)
-		result = mask_host(root, host_path, mask, up, err);
+		result = mask_layers(root->sandbox, host_path, strcmp(root->base, "/") == 0, mask, up, err);
 	if (result < 0)
 		return result;
 	tree = detached_bind(root, host_path, true, err);
@@ -248,22 +113,22 @@ static int overlay(struct root *root, const char *host_path, int target, struct 
 	below = openat(root->sandbox->scratch_fd, lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (below < 0 || attach(tree, below, host_path, err) < 0)
 		return below < 0 ? error_set(err, errno, "open %s", lower) : -err->code;
-	options = xprintf("lowerdir=%s:%s,upperdir=%s,workdir=%s", mask, lower, up, work);
+	options = xprintf("lowerdir=%s:%s,upperdir=%s,workdir=%s,redirect_dir=off,metacopy=off", mask, lower, up, work);
 	if (mount_overlay(root->sandbox->scratch_fd, target, options) < 0)
 		return error_set(err, errno, "mount an overlay over %s", host_path);
-	root->count++;
+	root->sandbox->layers[root->sandbox->layer_count++] = xstrdup(inside);
 	return 0;
 }
 
 /* ---- mount points ---- */
 
 /* Makes one missing name of a path inside, owned by the sandbox's root. */
-static int make_one(const struct root *root, const char *path, bool directory)
+static int make_one(const struct sandbox *sandbox, const char *path, bool directory)
 {
 	const char *name = strrchr(path, '/') + 1;
 	cleanup_free char *above = xstrndup(path, (size_t)(name - path));
-	cleanup_fd int parent = open_in_root(root->rootfs, above, O_PATH | O_DIRECTORY, 0, 0);
-	uid_t owner = root->sandbox->first_id;
+	cleanup_fd int parent = open_in_root(sandbox->rootfs_fd, above, O_PATH | O_DIRECTORY, 0, 0);
+	uid_t owner = sandbox->first_id;
 	int result;
 
 	if (parent < 0)
@@ -274,9 +139,7 @@ static int make_one(const struct root *root, const char *path, bool directory)
 	return 0;
 }
 
-/* Makes what is missing of a path inside; the last component is a directory or an empty file. Returns an O_PATH
- * descriptor. */
-static int mount_point(const struct root *root, const char *path, bool directory, struct error *err)
+int root_make_path(const struct sandbox *sandbox, const char *path, bool directory, struct error *err)
 {
 	size_t length = 0, whole = strlen(path);
 	int found = -ENOENT;
@@ -288,10 +151,10 @@ static int mount_point(const struct root *root, const char *path, bool directory
 		length += 1 + strcspn(path + length + 1, "/");
 		part = xstrndup(path, length);
 		close_fd(&found);
-		found = open_in_root(root->rootfs, part, O_PATH, 0, 0);
+		found = open_in_root(sandbox->rootfs_fd, part, O_PATH, 0, 0);
 		if (found == -ENOENT) {
-			result = make_one(root, part, directory || length < whole);
-			found = result < 0 ? result : open_in_root(root->rootfs, part, O_PATH, 0, 0);
+			result = make_one(sandbox, part, directory || length < whole);
+			found = result < 0 ? result : open_in_root(sandbox->rootfs_fd, part, O_PATH, 0, 0);
 		}
 		if (found < 0)
 			return error_set(err, -found, "make %s in the sandbox's root", part);
@@ -309,7 +172,7 @@ static int bind_at(struct root *root, const char *source, const char *destinatio
 	tree = detached_bind(root, source, read_only, err);
 	if (tree < 0)
 		return tree;
-	target = mount_point(root, destination, S_ISDIR(status.st_mode), err);
+	target = root_make_path(root->sandbox, destination, S_ISDIR(status.st_mode), err);
 	return target < 0 ? target : attach(tree, target, destination, err);
 }
 
@@ -352,7 +215,7 @@ static bool is_wanted(const struct root *root, const struct host_mount *mount)
 	for (size_t i = 0; file_systems[i]; i++)
 		known = known || strcmp(mount->type, file_systems[i]) == 0;
 	return known && strcmp(mount->point, "/") != 0 && !is_below_any(mount->point, not_of_the_host) &&
-	       !is_below(mount->point, root->sandbox->state_root);
+	       !path_is_below(mount->point, root->sandbox->state_root);
 }
 
 /* The host's other file systems, each at its place. */
@@ -372,17 +235,17 @@ static int overlay_mounts(struct root *root, struct error *err)
 
 		if (!parse_mountinfo(line, mount) || !is_wanted(root, mount) || stat(mount->point, &status) < 0)
 			continue;
-		if (root->count == OVERLAYS_MAX) {
-			result = error_set(
-				err, -E2BIG, "this host has more than %d file systems; use --rootfs", OVERLAYS_MAX);
+		if (root->sandbox->layer_count == SANDBOX_LAYERS_MAX) {
+			result = error_set(err, -E2BIG, "this host has more than %d file systems; use --rootfs",
+				SANDBOX_LAYERS_MAX);
 			break;
 		}
 		if (!S_ISDIR(status.st_mode)) {
 			result = bind_at(root, mount->point, mount->point, true, err);
 			continue;
 		}
-		target = mount_point(root, mount->point, true, err);
-		result = target < 0 ? target : overlay(root, mount->point, target, err);
+		target = root_make_path(root->sandbox, mount->point, true, err);
+		result = target < 0 ? target : overlay(root, mount->point, mount->point, target, err);
 	}
 	free(mount);
 	return result < 0 ? result : 0;
@@ -395,8 +258,8 @@ static int place_workdir(struct root *root, struct error *err)
 
 	if (strcmp(mode, "overlay") != 0)
 		return bind_at(root, path, path, strcmp(mode, "ro") == 0, err);
-	target = mount_point(root, path, true, err);
-	return target < 0 ? target : overlay(root, path, target, err);
+	target = root_make_path(root->sandbox, path, true, err);
+	return target < 0 ? target : overlay(root, path, path, target, err);
 }
 
 /* "SRC[:DST]" */
@@ -469,16 +332,16 @@ static int make_rootfs(struct root *root, struct error *err)
 	target = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target < 0)
 		return error_set(err, errno, "open the sandbox's root");
-	result = overlay(root, root->base, target, err);
+	result = overlay(root, root->base, "/", target, err);
 	if (result < 0)
 		return result;
-	root->rootfs = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root->rootfs < 0 ? error_set(err, errno, "open the sandbox's root") : 0;
+	root->sandbox->rootfs_fd = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return root->sandbox->rootfs_fd < 0 ? error_set(err, errno, "open the sandbox's root") : 0;
 }
 
 int root_make(struct sandbox *sandbox, struct error *err)
 {
-	struct root root = { .sandbox = sandbox, .maps = -EBADF, .rootfs = -EBADF };
+	struct root root = { .sandbox = sandbox, .maps = -EBADF };
 	cleanup_free char *base = realpath(sandbox->settings->rootfs ? sandbox->settings->rootfs : "/", NULL);
 	int result;
 
@@ -497,6 +360,5 @@ int root_make(struct sandbox *sandbox, struct error *err)
 	if (result == 0)
 		result = place_binds(&root, sandbox->settings->binds, false, err);
 	close_fd(&root.maps);
-	close_fd(&root.rootfs);
 	return result;
 }

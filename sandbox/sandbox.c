@@ -93,6 +93,7 @@ static int run_one(struct sandbox *sandbox, struct error *err)
 		result = config_write(sandbox, err);
 	if (result == 0)
 		result = supervise(sandbox, err);
+	close_fd(&sandbox->rootfs_fd);
 	scratch_close(sandbox);
 	return result;
 }
@@ -119,6 +120,7 @@ int sandbox_run(
 		.state_root = state_root,
 		.lock_fd = -EBADF,
 		.scratch_fd = -EBADF,
+		.rootfs_fd = -EBADF,
 		.lifeline_fd = -EBADF,
 		.user_namespace = !settings->vm && strcmp(settings->network, "host") != 0,
 	};
@@ -143,6 +145,8 @@ int sandbox_run(
 	} else if (!err->exit_status) {
 		err->exit_status = SANDBOX_EXIT_FAILED;
 	}
+	for (unsigned int i = 0; i < sandbox.layer_count; i++)
+		free(sandbox.layers[i]);
 	free(sandbox.workdir);
 	return result;
 }
