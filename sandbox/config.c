@@ -34,20 +34,31 @@ static bool is_strict(const struct sandbox *sandbox)
 	return strcmp(sandbox->settings->policy, "strict") == 0;
 }
 
+/* Without capabilities the owner of the work directory is who can work in it. */
+void sandbox_user(const struct sandbox *sandbox, uid_t *uid, gid_t *gid)
+{
+	struct stat status;
+
+	*uid = *gid = is_strict(sandbox) ? NOBODY : 0;
+	if (!is_strict(sandbox) || stat(sandbox->workdir, &status) < 0 || status.st_uid == 0 ||
+		status.st_uid >= SANDBOX_IDS || status.st_gid >= SANDBOX_IDS)
+		return;
+	*uid = status.st_uid;
+	*gid = status.st_gid;
+}
+
 static void write_user(struct json_writer *json, const struct sandbox *sandbox)
 {
-	struct stat status = { .st_uid = NOBODY, .st_gid = NOBODY };
+	uid_t uid;
+	gid_t gid;
 
+	sandbox_user(sandbox, &uid, &gid);
 	json_write_key(json, "user");
 	json_write_open(json, '{');
-	/* Without capabilities the owner of the work directory is who can work in it. */
-	if (is_strict(sandbox) && (stat(sandbox->workdir, &status) < 0 || status.st_uid == 0 ||
-					  status.st_uid >= SANDBOX_IDS || status.st_gid >= SANDBOX_IDS))
-		status.st_uid = status.st_gid = NOBODY;
 	json_write_key(json, "uid");
-	json_write_u64(json, is_strict(sandbox) ? status.st_uid : 0);
+	json_write_u64(json, uid);
 	json_write_key(json, "gid");
-	json_write_u64(json, is_strict(sandbox) ? status.st_gid : 0);
+	json_write_u64(json, gid);
 	json_write_close(json, '}');
 }
 

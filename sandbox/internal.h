@@ -25,6 +25,11 @@ enum sandbox_cause {
 	SANDBOX_NOT_STARTED,
 };
 
+struct sandbox_changes {
+	bool counted, incomplete;
+	uint64_t added, modified, deleted;
+};
+
 struct sandbox_result {
 	enum sandbox_cause cause;
 	int wait_status;
@@ -34,6 +39,7 @@ struct sandbox_result {
 	struct cgroup_statistics usage;
 	uint64_t user_ms, system_ms, process_peak_bytes, voluntary_switches, forced_switches;
 	bool statistics_there;
+	struct sandbox_changes changes;
 };
 
 struct sandbox {
@@ -76,7 +82,18 @@ bool path_is_below(const char *path, const char *directory);
 /* The owner that a file of the host has inside, for what is made on the scratch tmpfs. */
 uid_t sandbox_owner(const struct sandbox *sandbox, uid_t host);
 
-/* config.c: writes SCRATCH/config.json. */
+/* copy.c: what the options say is checked before, and fetched after the command. A failure to fetch one thing does not
+ * keep the others. */
+int copy_check(const struct sandbox *sandbox, struct error *err);
+int copy_all_in(const struct sandbox *sandbox, struct error *err);
+int copy_all_out(struct sandbox *sandbox, struct error *err);
+
+/* changes.c: makes the directory of --keep-diff, which has to be new or empty. */
+int changes_prepare(const struct sandbox *sandbox, struct error *err);
+
+/* config.c: who the command is, inside. */
+void sandbox_user(const struct sandbox *sandbox, uid_t *uid, gid_t *gid);
+/* Writes SCRATCH/config.json. */
 int config_write(const struct sandbox *sandbox, struct error *err);
 
 /* supervise.c: creates, starts, watches, deletes. */

@@ -100,6 +100,19 @@ static void write_usage(struct json_writer *json, const struct sandbox_result *r
 	json_write_close(json, '}');
 }
 
+static void write_changes(struct json_writer *json, const struct sandbox_changes *changes)
+{
+	if (!changes->counted)
+		return;
+	json_write_key(json, "filesChanged");
+	json_write_open(json, '{');
+	put_u64(json, "added", changes->added);
+	put_u64(json, "modified", changes->modified);
+	put_u64(json, "deleted", changes->deleted);
+	json_write_bool_member(json, "incomplete", changes->incomplete);
+	json_write_close(json, '}');
+}
+
 static void write_limits(struct json_writer *json, const struct sandbox_settings *settings)
 {
 	char text[64];
@@ -134,6 +147,7 @@ static void write_json(const struct sandbox *sandbox, const char *reason, struct
 			json_write_string_member(&json, "signal", sigabbrev_np(result->wait_status - 128));
 	}
 	write_usage(&json, result);
+	write_changes(&json, &result->changes);
 	write_limits(&json, sandbox->settings);
 	json_write_close(&json, '}');
 	strbuf_string(text, "\n");

@@ -33,9 +33,6 @@ static int check_supported(const struct sandbox_settings *settings, struct error
 		bool used;
 	} missing[] = {
 		{ "bundle", settings->bundle },
-		{ "copy-in", settings->copy_in },
-		{ "copy-out", settings->copy_out },
-		{ "keep-diff", settings->keep_diff },
 		{ "net=user", strcmp(settings->network, "user") == 0 },
 		{ "allow-host", settings->allow_hosts },
 		{ "publish", settings->publish },
@@ -83,6 +80,21 @@ static int find_workdir(struct sandbox *sandbox, struct error *err)
 	return 0;
 }
 
+/* A command that failed stays what the failure was; of one that did not the sandbox now failed. */
+static int fetch(struct sandbox *sandbox, int status, struct error *err)
+{
+	struct error here;
+
+	if (copy_all_out(sandbox, &here) == 0)
+		return status;
+	if (status == 0 && sandbox->result.cause == SANDBOX_ENDED) {
+		*err = here;
+		return -err->code;
+	}
+	log_warning("%s", here.message);
+	return status;
+}
+
 static int run_one(struct sandbox *sandbox, struct error *err)
 {
 	int result = scratch_open(sandbox, err);
@@ -92,7 +104,11 @@ static int run_one(struct sandbox *sandbox, struct error *err)
 	if (result == 0)
 		result = config_write(sandbox, err);
 	if (result == 0)
+		result = copy_all_in(sandbox, err);
+	if (result == 0)
 		result = supervise(sandbox, err);
+	if (result >= 0 && sandbox->settings->copy_out)
+		result = fetch(sandbox, result, err);
 	close_fd(&sandbox->rootfs_fd);
 	scratch_close(sandbox);
 	return result;
@@ -131,6 +147,10 @@ int sandbox_run(
 		result = name_it(&sandbox, err);
 	if (result == 0)
 		result = find_workdir(&sandbox, err);
+	if (result == 0)
+		result = copy_check(&sandbox, err);
+	if (result == 0)
+		result = changes_prepare(&sandbox, err);
 	if (result == 0)
 		result = run_one(&sandbox, err);
 	if (result < 0)

@@ -77,7 +77,7 @@ struct sandbox_setting {
 	PLAIN("tmpfs", LIST, tmpfs, "DST[:SIZE]", "an empty directory in memory", NULL, false) \
 	PLAIN("copy-in", LIST, copy_in, "SRC:DST", "copy a file or directory in before the start", NULL, false) \
 	PLAIN("copy-out", LIST, copy_out, "SRC=DEST", "copy a file or directory out at the end, also of a command that failed", NULL, false) \
-	PLAIN("keep-diff", TEXT, keep_diff, "DIR", "keep what the command changed in the work directory", NULL, false) \
+	PLAIN("keep-diff", TEXT, keep_diff, "DIR|FILE.tar", "keep what the command changed, with whiteouts (.wh.NAME) for what it deleted", NULL, false) \
 	PLAIN("env", LIST, environment, "NAME=VALUE", "set a variable of the command's environment", NULL, false) \
 	PLAIN("pass-env", LIST, pass_environment, "NAME", "keep a variable of this environment", NULL, false) \
 	INITIAL("timeout", DURATION, timeout_ms, "TIME", "wall time; then TERM, then KILL", "10m", NULL, true) \

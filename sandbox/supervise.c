@@ -15,6 +15,7 @@
 #include "runtime/foreground.h"
 #include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
+#include "sandbox/changes.h"
 #include "sandbox/internal.h"
 #include "sandbox/output.h"
 
@@ -31,6 +32,7 @@ struct supervisor {
 	uint64_t begin_ms, ended_ms;
 	uint64_t kill_at_ms; /* 0: nobody has asked it to end yet */
 	struct error last_word;
+	struct baseline *baseline;
 };
 
 static uint64_t now_ms(void)
@@ -213,10 +215,21 @@ static void collect_usage(struct supervisor *supervisor)
 		result->cause = SANDBOX_OUT_OF_MEMORY;
 }
 
+static bool wants_changes(const struct sandbox *sandbox)
+{
+	return sandbox->settings->report_file || sandbox->settings->keep_diff;
+}
+
 static int run(struct supervisor *supervisor, struct error *err)
 {
 	struct launch *launch = supervisor->launch;
-	int result = launch_start(launch, err);
+	int result = 0;
+
+	/* With the mount points that its creation made, and before its first instruction. */
+	if (wants_changes(supervisor->sandbox))
+		result = changes_begin(supervisor->sandbox, &supervisor->baseline, err);
+	if (result == 0)
+		result = launch_start(launch, err);
 
 	if (result < 0)
 		return result;
@@ -286,6 +299,12 @@ int supervise(struct sandbox *sandbox, struct error *err)
 	result = create(&supervisor, signals, err);
 	if (supervisor.launch && result >= 0)
 		delete_container(&supervisor);
+	if (result >= 0 && supervisor.baseline) {
+		int changes = changes_end(sandbox, supervisor.baseline, err);
+
+		result = changes < 0 ? changes : result;
+	}
+	baseline_free(&supervisor.baseline);
 	launch_free(&supervisor.launch);
 	output_close(&supervisor.output);
 	return result;

@@ -3,7 +3,8 @@
 # Installs every Debian package that building, testing and measuring need and that is not there yet.
 set -euo pipefail
 
-build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev libsystemd-dev)
+build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev libsystemd-dev
+	libarchive-dev zlib1g-dev libzstd-dev)
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
 test=(bats libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 dpkg-dev util-linux procps)
 bench=(crun runc bubblewrap)

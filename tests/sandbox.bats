@@ -146,3 +146,58 @@ sandbox() {
 	[ "$status" -eq 124 ]
 	[ "$(jq -r .signal "$SCRATCH/report.json")" = TERM ]
 }
+
+@test "files are copied in, and out again also of a command that failed" {
+	mkdir -p "$SCRATCH/in/deep"
+	echo hello >"$SCRATCH/in/deep/file"
+	run sandbox --copy-in "$SCRATCH/in:/opt/in" --copy-out "out=$SCRATCH/out" --copy-out "/opt/in/deep/file=$SCRATCH/file" -- \
+		sh -ec 'cp -r /opt/in out; ln -s deep/file out/link; echo more >>/opt/in/deep/file; exit 3'
+	[ "$status" -eq 3 ]
+	[ "$(cat "$SCRATCH/out/link")" = hello ]
+	[ "$(tail -n 1 "$SCRATCH/file")" = more ]
+	[ "$(cat "$SCRATCH/in/deep/file")" = hello ]
+	run sandbox --copy-out "nothing=$SCRATCH/nothing" true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"nothing: No such file"* ]]
+}
+
+@test "what the command planted does not lead a copy out of the sandbox" {
+	echo secret >"$SCRATCH/secret"
+	mkdir "$SCRATCH/elsewhere"
+	run sandbox --copy-out "planted=$SCRATCH/fetched" -- ln -s "$SCRATCH/secret" planted
+	[ "$status" -eq 125 ]
+	run sandbox --copy-out "etc/passwd=$SCRATCH/fetched" -- ln -s /etc etc
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"symbolic link is on the way"* ]]
+	[ ! -e "$SCRATCH/fetched" ]
+	run sandbox --copy-out "tree=$SCRATCH/tree" -- sh -ec \
+		"mkdir tree; cd tree; mkfifo pipe; ln -s $SCRATCH/elsewhere a; ln -s ../.. b; ln -s . c; ln -s c/.. d; echo x >f; ln -s f ok; chmod 4755 f"
+	[ "$status" -eq 0 ]
+	[ "$(ls "$SCRATCH/tree")" = $'c\nf\nok' ]
+	[ "$(stat -c %a "$SCRATCH/tree/f")" = 755 ]
+	# A link that an earlier copy left in the target is replaced, not written through.
+	ln -s "$SCRATCH/elsewhere" "$SCRATCH/tree/g"
+	run sandbox --copy-out "tree=$SCRATCH/tree" -- sh -ec 'mkdir -p tree/g; echo y >tree/g/h'
+	[ "$status" -eq 125 ]
+	[ -z "$(ls "$SCRATCH/elsewhere")" ]
+}
+
+@test "what was changed is counted and kept, with what was deleted" {
+	mkdir -p "$SCRATCH/work/old"
+	echo 1 >"$SCRATCH/work/old/gone"
+	command='echo new >added; echo changed >file; rm -r old; mkdir old; echo 2 >old/here; echo x >>/etc/hosts; rm /etc/passwd; ln -s added link'
+	sandbox --keep-diff "$SCRATCH/diff" --report "$SCRATCH/report.json" -- sh -ec "$command"
+	[ "$(jq -c '.filesChanged' "$SCRATCH/report.json")" = '{"added":4,"modified":2,"deleted":2,"incomplete":false}' ]
+	[ "$(cat "$SCRATCH/diff$SCRATCH/work/added")" = new ]
+	[ -f "$SCRATCH/diff$SCRATCH/work/old/.wh..wh..opq" ]
+	[ -f "$SCRATCH/diff/etc/.wh.passwd" ]
+	[ "$(readlink "$SCRATCH/diff$SCRATCH/work/link")" = added ]
+	[ "$(find "$SCRATCH/diff" ! -type d | wc -l)" -eq 7 ]
+	run sandbox --keep-diff "$SCRATCH/diff" true
+	[ "$status" -eq 125 ]
+	sandbox --keep-diff "$SCRATCH/diff.tar" -- sh -ec "$command; echo ü >ü"
+	tar -tf "$SCRATCH/diff.tar" >"$SCRATCH/list"
+	grep -qx 'etc/.wh.passwd' "$SCRATCH/list"
+	[ "$(tar -xOf "$SCRATCH/diff.tar" "${SCRATCH#/}/work/old/here")" = 2 ]
+	rm -r "$SCRATCH/work/old"
+}
