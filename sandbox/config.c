@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -166,6 +167,16 @@ static void write_tmpfs(struct json_writer *json, const char *wish)
 	write_mount(json, destination, "tmpfs", (const char *const[]){ "nosuid", "nodev", "mode=1777", option, NULL });
 }
 
+static void write_device_mount(struct json_writer *json, const struct sandbox_device *device)
+{
+	json_write_open(json, '{');
+	json_write_string_member(json, "destination", device->inside);
+	json_write_string_member(json, "type", "bind");
+	json_write_string_member(json, "source", device->source);
+	json_write_strings_member(json, "options", (const char *const[]){ "bind", "nosuid", "noexec", NULL });
+	json_write_close(json, '}');
+}
+
 static void write_mounts(struct json_writer *json, const struct sandbox *sandbox)
 {
 	bool own_network = strcmp(sandbox->settings->network, "host") != 0;
@@ -184,6 +195,8 @@ static void write_mounts(struct json_writer *json, const struct sandbox *sandbox
 		write_mount(json, "/sys", "sysfs", (const char *const[]){ "nosuid", "noexec", "nodev", "ro", NULL });
 	for (char **wish = sandbox->settings->tmpfs; wish && *wish; wish++)
 		write_tmpfs(json, *wish);
+	for (unsigned int i = 0; i < sandbox->device_count; i++)
+		write_device_mount(json, &sandbox->devices[i]);
 	json_write_close(json, ']');
 }
 
@@ -244,8 +257,34 @@ static void write_memory(struct json_writer *json, const struct sandbox_settings
 	json_write_close(json, '}');
 }
 
-static void write_resources(struct json_writer *json, const struct sandbox_settings *settings)
+static void write_device_rules(struct json_writer *json, const struct sandbox *sandbox)
 {
+	if (!sandbox->device_count)
+		return;
+	json_write_key(json, "devices");
+	json_write_open(json, '[');
+	json_write_open(json, '{');
+	json_write_bool_member(json, "allow", false);
+	json_write_string_member(json, "access", "rwm");
+	json_write_close(json, '}');
+	for (unsigned int i = 0; i < sandbox->device_count; i++) {
+		const struct sandbox_device *device = &sandbox->devices[i];
+
+		json_write_open(json, '{');
+		json_write_bool_member(json, "allow", true);
+		json_write_string_member(json, "type", device->type == 'b' ? "b" : "c");
+		json_write_u64_member(json, "major", major(device->number));
+		json_write_u64_member(json, "minor", minor(device->number));
+		json_write_string_member(json, "access", "rw");
+		json_write_close(json, '}');
+	}
+	json_write_close(json, ']');
+}
+
+static void write_resources(struct json_writer *json, const struct sandbox *sandbox)
+{
+	const struct sandbox_settings *settings = sandbox->settings;
+
 	json_write_key(json, "resources");
 	json_write_open(json, '{');
 	write_memory(json, settings);
@@ -260,16 +299,30 @@ static void write_resources(struct json_writer *json, const struct sandbox_setti
 	}
 	write_number_object(json, "pids", "limit", settings->pids);
 	write_number_object(json, "blockIO", "weight", settings->io_weight);
+	write_device_rules(json, sandbox);
 	json_write_close(json, '}');
 }
 
-static void write_linux(struct json_writer *json, const struct sandbox *sandbox)
+/* The file's text has been checked to be one JSON value. */
+static void write_seccomp(struct json_writer *json, const struct strbuf *file)
+{
+	if (!file->length) {
+		system_calls_write(json);
+		return;
+	}
+	json_write_key(json, "seccomp");
+	strbuf_append(json->out, file->data, file->length);
+	json->after_key = false;
+	json->filled = true;
+}
+
+static void write_linux(struct json_writer *json, const struct sandbox *sandbox, const struct strbuf *seccomp)
 {
 	json_write_key(json, "linux");
 	json_write_open(json, '{');
 	write_namespaces(json, sandbox);
-	write_resources(json, sandbox->settings);
-	system_calls_write(json);
+	write_resources(json, sandbox);
+	write_seccomp(json, seccomp);
 	json_write_strings_member(json, "maskedPaths", masked_paths);
 	json_write_strings_member(json, "readonlyPaths", readonly_paths);
 	json_write_close(json, '}');
@@ -277,9 +330,14 @@ static void write_linux(struct json_writer *json, const struct sandbox *sandbox)
 
 int config_write(const struct sandbox *sandbox, struct error *err)
 {
-	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	cleanup_strbuf struct strbuf text = STRBUF_INIT, seccomp = STRBUF_INIT;
 	struct json_writer json = { .out = &text };
-	int result;
+	int result = 0;
+
+	if (sandbox->settings->seccomp_file)
+		result = seccomp_file_read(sandbox->settings->seccomp_file, &seccomp, err);
+	if (result < 0)
+		return result;
 
 	json_write_open(&json, '{');
 	json_write_string_member(&json, "ociVersion", OCI_VERSION_MAX);
@@ -290,7 +348,7 @@ int config_write(const struct sandbox *sandbox, struct error *err)
 	json_write_close(&json, '}');
 	json_write_string_member(&json, "hostname", "sandbox");
 	write_mounts(&json, sandbox);
-	write_linux(&json, sandbox);
+	write_linux(&json, sandbox, &seccomp);
 	json_write_close(&json, '}');
 	result = file_replace(sandbox->scratch_fd, "config.json", text.data, text.length, 0600);
 	return result < 0 ? error_set(err, -result, "write the sandbox's bundle") : 0;

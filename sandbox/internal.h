@@ -8,12 +8,13 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/strbuf.h"
 #include "cgroups/cgroup.h"
 #include "sandbox/sandbox.h"
 
 #define SANDBOX_IDS 65536U /* ids of the user namespace */
 
-enum { SANDBOX_LAYERS_MAX = 64 }; /* overlays */
+enum { SANDBOX_LAYERS_MAX = 64 /* overlays */, SANDBOX_DEVICES_MAX = 64 };
 
 /* Why the command ended, beside its own doing; the report's words are in report.c. */
 enum sandbox_cause {
@@ -42,6 +43,12 @@ struct sandbox_result {
 	struct sandbox_changes changes;
 };
 
+struct sandbox_device {
+	char *inside, *source; /* paths: in the sandbox, and of the node that is to be shown there */
+	char type;             /* 'c' or 'b' */
+	dev_t number;
+};
+
 struct sandbox {
 	const struct sandbox_settings *settings;
 	char *const *command;
@@ -59,6 +66,8 @@ struct sandbox {
 	/* Where the overlay with the upper layer SCRATCH/up/N lies in the sandbox, by N. */
 	char *layers[SANDBOX_LAYERS_MAX];
 	unsigned int layer_count;
+	struct sandbox_device devices[SANDBOX_DEVICES_MAX];
+	unsigned int device_count;
 	struct sandbox_result result;
 };
 
@@ -90,6 +99,13 @@ int copy_all_out(struct sandbox *sandbox, struct error *err);
 
 /* changes.c: makes the directory of --keep-diff, which has to be new or empty. */
 int changes_prepare(const struct sandbox *sandbox, struct error *err);
+
+/* device.c: the nodes of --device and --gpu. */
+int devices_make(struct sandbox *sandbox, struct error *err);
+void devices_free(struct sandbox *sandbox);
+
+/* seccomp_file.c: reads and checks --seccomp's file; its text. */
+int seccomp_file_read(const char *path, struct strbuf *text, struct error *err);
 
 /* config.c: who the command is, inside. */
 void sandbox_user(const struct sandbox *sandbox, uid_t *uid, gid_t *gid);

@@ -36,9 +36,6 @@ static int check_supported(const struct sandbox_settings *settings, struct error
 		{ "net=user", strcmp(settings->network, "user") == 0 },
 		{ "allow-host", settings->allow_hosts },
 		{ "publish", settings->publish },
-		{ "seccomp", settings->seccomp_file },
-		{ "device", settings->devices },
-		{ "tty", settings->terminal },
 		{ "repeat", settings->repeat != 1 },
 		{ "jobs", settings->jobs != 1 },
 	};
@@ -62,6 +59,9 @@ static int check(const struct sandbox *sandbox, struct error *err)
 		return error_set(err, -EPERM, "duet sandbox needs root in this version");
 	if (settings->vm && strcmp(settings->network, "host") == 0)
 		return error_set(err, -EINVAL, "--net=host: a micro-VM cannot have the host's network");
+	if (settings->vm && (settings->devices || settings->gpu))
+		return error_set(err, -EINVAL, "--%s: a micro-VM cannot have a device of the host's",
+			settings->devices ? "device" : "gpu");
 	return 0;
 }
 
@@ -101,6 +101,8 @@ static int run_one(struct sandbox *sandbox, struct error *err)
 
 	if (result == 0)
 		result = root_make(sandbox, err);
+	if (result == 0)
+		result = devices_make(sandbox, err);
 	if (result == 0)
 		result = config_write(sandbox, err);
 	if (result == 0)
@@ -167,6 +169,7 @@ int sandbox_run(
 	}
 	for (unsigned int i = 0; i < sandbox.layer_count; i++)
 		free(sandbox.layers[i]);
+	devices_free(&sandbox);
 	free(sandbox.workdir);
 	return result;
 }

@@ -35,6 +35,7 @@ struct sandbox_settings {
 	/* policy */
 	char *seccomp_file;
 	char **capabilities, **devices;
+	bool gpu;
 	/* result */
 	char *report_file, *junit_file;
 	bool quiet, time_stamps, terminal;
@@ -97,7 +98,8 @@ struct sandbox_setting {
 	PLAIN("publish", LIST, publish, "HOST:GUEST", "with --net=user: a port of the host's", NULL, false) \
 	PLAIN("seccomp", TEXT, seccomp_file, "FILE", "another system call profile (linux.seccomp as JSON)", NULL, false) \
 	PLAIN("cap-add", LIST, capabilities, "CAP", "one more capability, inside the user namespace", NULL, false) \
-	PLAIN("device", LIST, devices, "PATH", "pass a device of the host's through (container only)", NULL, false) \
+	PLAIN("device", LIST, devices, "PATH[:INSIDE]", "pass a device of the host's through (container only)", NULL, false) \
+	PLAIN("gpu", FLAG, gpu, NULL, "pass the host's graphics processors through (container only)", NULL, false) \
 	PLAIN("report", TEXT, report_file, "FILE", "write what happened as JSON", NULL, false) \
 	PLAIN("junit", TEXT, junit_file, "FILE", "write what happened as JUnit XML", NULL, false) \
 	PLAIN("quiet", FLAG, quiet, NULL, "no summary on a terminal", NULL, false) \

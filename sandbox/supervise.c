@@ -15,6 +15,8 @@
 #include "runtime/foreground.h"
 #include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
+#include "runtime/relay.h"
+#include "runtime/terminal.h"
 #include "sandbox/changes.h"
 #include "sandbox/internal.h"
 #include "sandbox/output.h"
@@ -22,12 +24,21 @@
 #define LOOK_MS        100  /* between two looks at the processor time */
 #define LAST_OUTPUT_MS 1000 /* for the output of what had to be ended */
 
-enum source { SOURCE_SIGNALS, SOURCE_PROCESS, SOURCE_SOCKET, SOURCE_OUTPUT, SOURCES = SOURCE_OUTPUT + OUTPUT_SOURCES };
+enum source {
+	SOURCE_SIGNALS,
+	SOURCE_PROCESS,
+	SOURCE_SOCKET,
+	SOURCE_OUTPUT,
+	SOURCE_RELAY = SOURCE_OUTPUT + OUTPUT_SOURCES,
+	SOURCES = SOURCE_RELAY + RELAY_SOURCES
+};
 
 struct supervisor {
 	struct sandbox *sandbox;
 	struct launch *launch;
 	struct output *output;
+	struct relay *relay; /* --tty: between the terminals, by way of the output's pipe; NULL: none */
+	struct terminal *terminal;
 	struct pollfd sources[SOURCES];
 	uint64_t begin_ms, ended_ms;
 	uint64_t kill_at_ms; /* 0: nobody has asked it to end yet */
@@ -119,6 +130,10 @@ static void take_signals(struct supervisor *supervisor)
 	while (read(supervisor->sources[SOURCE_SIGNALS].fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		int signal = (int)info.ssi_signo;
 
+		if (signal == SIGCONT && supervisor->terminal)
+			(void)terminal_claim(supervisor->terminal, true);
+		if (signal == SIGWINCH || signal == SIGCONT)
+			terminal_resize(supervisor->terminal);
 		if (signal == SIGCHLD || signal == SIGPIPE || signal == SIGWINCH || signal == SIGTTIN ||
 			signal == SIGTTOU || signal == SIGCONT || signal == SIGTSTP)
 			continue;
@@ -161,6 +176,30 @@ static int last_output_ms(const struct supervisor *supervisor)
 	return until <= now ? 0 : until - now > INT32_MAX ? INT32_MAX : (int)(until - now);
 }
 
+static int prepare_relay(struct supervisor *supervisor, int patience_ms)
+{
+	int look_again_ms = relay_sources(supervisor->relay, supervisor->sources + SOURCE_RELAY);
+
+	return look_again_ms >= 0 && (patience_ms < 0 || look_again_ms < patience_ms) ? look_again_ms : patience_ms;
+}
+
+/* Closed when it has handed everything on: then the output's pipe ends too. */
+static void move_relay(struct supervisor *supervisor, bool ended)
+{
+	if (!supervisor->relay)
+		return;
+	(void)terminal_claim(supervisor->terminal, false);
+	relay_move(supervisor->relay, supervisor->sources + SOURCE_RELAY);
+	if (!ended)
+		return;
+	relay_end_input(supervisor->relay);
+	if (relay_drain(supervisor->relay))
+		return;
+	relay_close(&supervisor->relay);
+	for (int i = SOURCE_RELAY; i < SOURCES; i++)
+		supervisor->sources[i].fd = -1;
+}
+
 /* Until the process has ended, and then until its output has been taken. What is left in the pipes when the last writer
  * is gone ends by itself: nobody of the sandbox is alive then. */
 static void watch(struct supervisor *supervisor)
@@ -171,19 +210,22 @@ static void watch(struct supervisor *supervisor)
 	while (!ended || output_is_open(supervisor->output)) {
 		output_sources(supervisor->output, supervisor->sources + SOURCE_OUTPUT);
 		patience_ms = ended ? last_output_ms(supervisor) : next_look_ms(supervisor);
+		if (supervisor->relay)
+			patience_ms = prepare_relay(supervisor, patience_ms);
 		if (poll(supervisor->sources, SOURCES, patience_ms) < 0 && errno != EINTR)
 			return;
 		if (ended && patience_ms == 0)
 			return;
-		take_signals(supervisor);
-		output_move(supervisor->output, supervisor->sources + SOURCE_OUTPUT);
-		if (supervisor->sources[SOURCE_SOCKET].revents)
-			hear(supervisor);
 		if (!ended && supervisor->sources[SOURCE_PROCESS].revents) {
 			ended = true;
 			supervisor->ended_ms = now_ms();
 			supervisor->sources[SOURCE_PROCESS].fd = -1;
 		}
+		take_signals(supervisor);
+		move_relay(supervisor, ended);
+		output_move(supervisor->output, supervisor->sources + SOURCE_OUTPUT);
+		if (supervisor->sources[SOURCE_SOCKET].revents)
+			hear(supervisor);
 		if (!ended)
 			check_times(supervisor);
 		else if (supervisor->sandbox->result.interrupted_by && supervisor->kill_at_ms == UINT64_MAX)
@@ -265,7 +307,12 @@ static int create(struct supervisor *supervisor, int signals, struct error *err)
 	if (result < 0)
 		return result;
 	result = launch_create(&options, &supervisor->launch, err);
+	/* While the output's pipe is standard output: what the terminal shows is counted and cut like other output. */
+	if (result == 0 && sandbox->settings->terminal)
+		result = relay_open(&supervisor->relay, supervisor->launch->terminal_fd, err);
 	output_restore(supervisor->output);
+	if (result == 0 && sandbox->settings->terminal)
+		result = terminal_open(&supervisor->terminal, supervisor->launch->terminal_fd, err);
 	if (result == 0)
 		result = run(supervisor, err);
 	if (supervisor->launch && supervisor->launch->child.pid > 0)
@@ -305,6 +352,8 @@ int supervise(struct sandbox *sandbox, struct error *err)
 		result = changes < 0 ? changes : result;
 	}
 	baseline_free(&supervisor.baseline);
+	relay_close(&supervisor.relay);
+	terminal_close(&supervisor.terminal);
 	launch_free(&supervisor.launch);
 	output_close(&supervisor.output);
 	return result;

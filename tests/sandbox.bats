@@ -201,3 +201,45 @@ sandbox() {
 	[ "$(tar -xOf "$SCRATCH/diff.tar" "${SCRATCH#/}/work/old/here")" = 2 ]
 	rm -r "$SCRATCH/work/old"
 }
+
+@test "the command gets a terminal, whose output is counted and cut like any other" {
+	vm=
+	! is_microvm || vm=--vm
+	command="'$DUET' --root '$ROOT' sandbox --workdir '$SCRATCH/work' $vm --tty --output-limit 2000 \
+		--report '$SCRATCH/report.json' -- sh -c 'test -t 0 && test -t 1 && stty size && yes | head -n 3000; exit 4'"
+	run timeout 120 script -qefc "stty rows 33 cols 77; $command; echo status \$?" /dev/null </dev/null
+	[[ "$output" == *"33 77"* && "$output" == *"status 4"* ]]
+	[ "$(jq '.usage.outputCutBytes > 5000' "$SCRATCH/report.json")" = true ]
+}
+
+@test "another filter of system calls takes the place of its own" {
+	echo '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+		{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 } ] }' >"$SCRATCH/seccomp.json"
+	run sandbox --seccomp "$SCRATCH/seccomp.json" mkdir new
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"No message of desired type"* ]]
+	echo '{ "defaultAction": "SCMP_ACT_ERRNO", "archMap": [] }' >"$SCRATCH/seccomp.json"
+	run sandbox --seccomp "$SCRATCH/seccomp.json" true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"engine's template"* ]]
+}
+
+@test "a device is passed through to a container, and no other with it" {
+	if is_microvm; then
+		run sandbox --device /dev/null:/dev/nothing true
+		[ "$status" -eq 125 ]
+		return
+	fi
+	run sandbox --device /dev/kmsg --device /dev/zero:/dev/zeros -- sh -c \
+		'head -c 3 /dev/zeros | od -An -tx1; test -c /dev/kmsg -a -r /dev/kmsg && echo readable; ls /dev/net'
+	[ "${lines[0]}" = " 00 00 00" ]
+	[ "${lines[1]}" = readable ]
+	[[ "${lines[2]}" == *"No such file"* ]]
+	run sandbox --device "$SCRATCH/work/file" true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"this is no device"* ]]
+	if ! compgen -G '/dev/dri/*' >/dev/null; then
+		run sandbox --gpu true
+		[ "$status" -eq 125 ]
+	fi
+}
