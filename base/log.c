@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/strbuf.h"
+#include "base/timestamp.h"
 
 static struct {
 	int fd;
@@ -42,16 +43,9 @@ static void log_line(int fd, enum log_format format, enum log_level level, const
 	ssize_t ignored;
 
 	if (format == LOG_FORMAT_JSON) {
-		struct timespec now;
-		struct tm utc;
-		char when[32];
-
-		(void)clock_gettime(CLOCK_REALTIME, &now);
-		(void)gmtime_r(&now.tv_sec, &utc);
-		(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &utc);
 		strbuf_printf(&line, "{\"level\":\"%s\",\"msg\":", level_names[level]);
 		strbuf_json_string(&line, message);
-		strbuf_printf(&line, ",\"time\":\"%s\"}\n", when);
+		strbuf_printf(&line, ",\"time\":\"%s\"}\n", timestamp_now(0).text);
 	} else {
 		strbuf_printf(&line, "duet: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", message);
 	}

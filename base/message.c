@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
 
 struct message *message_new(void)

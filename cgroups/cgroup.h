@@ -147,8 +147,8 @@ void cgroup_settle(struct cgroup *group);
 /*
  * Where cgroup_create() would make the group for this request, to be saved before it is called: a command that is
  * killed in between leaves nothing that nobody knows of. Of such a group only empty directories that were not there at
- * the time of planning are removed by cgroup_delete(), and none of its processes are touched: they would be somebody
- * else's.
+ * the time of planning are removed by cgroup_delete(), which waits for two seconds for them to be empty, and none of
+ * its processes are touched: they would be somebody else's.
  */
 int cgroup_plan(const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **planned,
 	struct error *err);

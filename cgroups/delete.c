@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WALK_DEPTH_MAX = 64, FIRST_WAIT_US = 200, LONGEST_WAIT_US = 20000, UNDO_TIMEOUT_MS = 5000 };
+enum { WALK_DEPTH_MAX = 64, FIRST_WAIT_US = 200, LONGEST_WAIT_US = 20000, UNDO_TIMEOUT_MS = 2000 };
 
 static int walk(int directory, int depth, int (*visit)(int directory, void *context), void *context)
 {
@@ -105,17 +105,36 @@ static int64_t now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+static void wait_a_little(long *wait_us)
+{
+	struct timespec pause = { .tv_nsec = *wait_us * 1000 };
+
+	(void)nanosleep(&pause, NULL);
+	*wait_us = *wait_us * 2 < LONGEST_WAIT_US ? *wait_us * 2 : LONGEST_WAIT_US;
+}
+
+/* The group alone, once the process that was to live in it has died with the runtime. */
+static int remove_empty(const struct cgroup_entry *entry, int64_t deadline_us)
+{
+	long wait_us = FIRST_WAIT_US;
+
+	while (rmdir(entry->directory) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EBUSY || now_us() >= deadline_us)
+			return -errno;
+		wait_a_little(&wait_us);
+	}
+	return 0;
+}
+
 static int remove_entry(const struct cgroup_entry *entry, int64_t deadline_us)
 {
 	long wait_us = FIRST_WAIT_US;
 	int result;
 
-	while ((result = remove_once(entry)) == -EBUSY && now_us() < deadline_us) {
-		struct timespec pause = { .tv_nsec = wait_us * 1000 };
-
-		(void)nanosleep(&pause, NULL);
-		wait_us = wait_us * 2 < LONGEST_WAIT_US ? wait_us * 2 : LONGEST_WAIT_US;
-	}
+	while ((result = remove_once(entry)) == -EBUSY && now_us() < deadline_us)
+		wait_a_little(&wait_us);
 	if (result == 0)
 		remove_parents(entry);
 	return result;
@@ -145,10 +164,14 @@ int cgroup_delete(const struct cgroup *group, int timeout_ms, struct error *err)
 
 void cgroup_undo(const struct cgroup *group)
 {
+	int64_t deadline_us = now_us() + UNDO_TIMEOUT_MS * 1000;
+
 	if (group->unit)
 		(void)systemd_unmake(group, UNDO_TIMEOUT_MS, NULL);
 	for (size_t i = 0; i < group->count; i++) {
-		if (group->entries[i].made > 0 && (rmdir(group->entries[i].directory) == 0 || errno == ENOENT))
-			remove_parents(&group->entries[i]);
+		const struct cgroup_entry *entry = &group->entries[i];
+
+		if (entry->made > 0 && remove_empty(entry, deadline_us) == 0)
+			remove_parents(entry);
 	}
 }

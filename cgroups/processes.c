@@ -171,6 +171,21 @@ static int signal_frozen(
 	return result;
 }
 
+/*
+ * Mostly the container has ended by itself. Freezing nothing makes the kernel patch its own code all the same (v1), and
+ * after a cgroup.kill some kernels kill the next child that is born into the group (cgroup_join_open()).
+ */
+static bool is_empty(const struct cgroup_entry *entry)
+{
+	cleanup(pid_list_free) struct pid_list list = { 0 };
+	cleanup_strbuf struct strbuf events = STRBUF_INIT;
+
+	if (entry->unified)
+		return cgroup_read(entry, "cgroup.events", &events) == 0 &&
+		       cgroup_keyed_number(events.data, "populated") == 0;
+	return list_processes(entry, &list, NULL) == 0 && list.count == 0;
+}
+
 int cgroup_kill_all(const struct cgroup *group, int signal_number, struct error *err)
 {
 	const struct cgroup_entry *entry = process_entry(group);
@@ -184,6 +199,8 @@ int cgroup_kill_all(const struct cgroup *group, int signal_number, struct error 
 			err, -EOPNOTSUPP, "the container has no cgroup of its own: its processes cannot be listed");
 	if (signal_number != SIGKILL)
 		return signal_listed(entry, signal_number, &sent, err);
+	if (is_empty(entry))
+		return 0;
 	/* Since 5.14; the kernel holds off forks meanwhile. */
 	if (entry->unified && cgroup_try_write(entry, "cgroup.kill", "1") == 0) {
 		if (group->count > 1) /* v1's freezer would hold them */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/sealed_program.h"
 #include "cli/global_options.h"
+#include "oci/json_document.h"
 #include "runtime/container.h"
 #include "runtime/isolation.h"
 #include "sandbox/sandbox.h"
@@ -61,6 +62,7 @@ int main(int argc, char **argv)
 	struct error err = { 0 };
 	int result = open_standard_descriptors(&err);
 
+	json_document_seed();
 	if (result == 0)
 		result = global_options_parse(argc, argv, &global, &log, &err);
 	if (result == 0) {

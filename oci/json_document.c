@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "base/alloc.h"
 
@@ -172,6 +173,15 @@ static int refuse_syntax(const char *text, size_t length, const char *name, json
 			*c = ' ';
 	}
 	return error_set(err, -EINVAL, "%s: line %d, column %d: %s", name, again.line, again.column, again.text);
+}
+
+void json_document_seed(void)
+{
+	size_t seed = 0;
+
+	if (getauxval(AT_RANDOM))
+		memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof(seed)); /* NOLINT(performance-no-int-to-ptr) */
+	json_object_seed(seed);                                                  /* 0: by its own means */
 }
 
 int json_document_parse(

@@ -16,6 +16,10 @@
 
 #include "base/error.h"
 
+/* To be called once, before any JSON: seeds jansson's hash tables with what the kernel gave this process for such uses
+ * (getauxval(3), AT_RANDOM); by itself jansson would read /dev/urandom. */
+void json_document_seed(void);
+
 struct json_wide_integer {
 	bool fits;      /* in 64 unsigned bits */
 	uint64_t value; /* above INT64_MAX; 0 when it does not fit */

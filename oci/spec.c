@@ -152,7 +152,7 @@ static const char *last_component(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static int read_file(struct strbuf *content, int directory, const char *path, struct error *err)
+int oci_read_file(struct strbuf *content, int directory, const char *path, struct error *err)
 {
 	int result = file_read(directory, path, FILE_BYTES_MAX, content);
 
@@ -162,7 +162,7 @@ static int read_file(struct strbuf *content, int directory, const char *path, st
 int oci_spec_load(struct oci_spec **spec, int directory, const char *path, struct error *err)
 {
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
-	int result = read_file(&content, directory, path, err);
+	int result = oci_read_file(&content, directory, path, err);
 
 	return result < 0 ? result : oci_spec_parse(spec, content.data, content.length, last_component(path), err);
 }
@@ -170,7 +170,7 @@ int oci_spec_load(struct oci_spec **spec, int directory, const char *path, struc
 int oci_process_load(struct oci_process **process, int directory, const char *path, struct error *err)
 {
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
-	int result = read_file(&content, directory, path, err);
+	int result = oci_read_file(&content, directory, path, err);
 
 	return result < 0 ? result
 			  : oci_process_parse(process, content.data, content.length, last_component(path), err);
@@ -179,7 +179,7 @@ int oci_process_load(struct oci_process **process, int directory, const char *pa
 int oci_resources_load(struct oci_resources **resources, int directory, const char *path, struct error *err)
 {
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
-	int result = read_file(&content, directory, path, err);
+	int result = oci_read_file(&content, directory, path, err);
 
 	return result < 0 ? result
 			  : oci_resources_parse(resources, content.data, content.length, last_component(path), err);

@@ -354,8 +354,10 @@ struct oci_spec {
 /*
  * Reads and checks a configuration. `name` is what errors begin with; loading takes the last component of the path
  * ("config.json"). On success *spec is owned by the caller (oci_spec_free); on failure it is left as it was.
- * Errors: -EINVAL for what the document says; the errno of open(2)/read(2); -EFBIG beyond 16 MiB.
+ * oci_read_file() is the loading's first half, for who keeps the text. Errors: -EINVAL for what the document says; the
+ * errno of open(2)/read(2); -EFBIG beyond 16 MiB.
  */
+int oci_read_file(struct strbuf *text, int directory, const char *path, struct error *err);
 int oci_spec_load(struct oci_spec **spec, int directory, const char *path, struct error *err);
 int oci_spec_parse(struct oci_spec **spec, const char *text, size_t length, const char *name, struct error *err);
 void oci_spec_free(struct oci_spec *spec); /* NULL is fine */

@@ -171,7 +171,8 @@ static int set_capabilities(const struct process_capabilities *sets, uint64_t mo
 
 static int set_ambient(uint64_t ambient, struct error *err)
 {
-	if (cap_reset_ambient() < 0)
+	/* cap_reset_ambient(3) asks for each capability first. */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
 		return error_set(err, errno, "clear the ambient capabilities");
 	for (uint64_t rest = ambient; rest; rest &= rest - 1) {
 		char name[32];

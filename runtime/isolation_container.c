@@ -26,7 +26,7 @@ static int container_prepare(struct launch *launch, struct error *err)
 	launch->process.limits_applied =
 		(launch->plan.namespaces.unshare & CLONE_NEWUSER) || launch->plan.namespaces.join[NAMESPACE_USER];
 	result = namespaces_check(&launch->plan, false, err);
-	if (result < 0 || launch->options->foreground)
+	if (result < 0 || launch->options->foreground || launch->options->bring_up)
 		return result;
 	launch->listener_fd = message_listen(launch->container->directory_fd, CONTAINER_CONTROL_FILE, err);
 	return launch->listener_fd < 0 ? launch->listener_fd : 0;

@@ -2,154 +2,30 @@
 #include "runtime/launch.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "ns/network_guest.h"
 #include "ns/rootfs.h"
-#include "oci/annotations.h"
 #include "runtime/descriptor.h"
 #include "runtime/filter.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
+#include "runtime/launch_bundle.h"
 #include "runtime/launch_child.h"
 #include "runtime/listener.h"
-#include "runtime/plan.h"
-#include "runtime/pod.h"
 #include "runtime/resctrl.h"
 #include "runtime/template.h"
 #include "runtime/terminal.h"
 
-static char *timestamp(void)
-{
-	struct timespec now;
-	struct tm utc;
-	char text[64];
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)gmtime_r(&now.tv_sec, &utc);
-	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-	return xprintf("%s.%09ldZ", text, now.tv_nsec);
-}
-
-static int launch_choose_isolation(struct launch *launch, struct error *err)
-{
-	const char *name = launch->options->isolation;
-
-	if (!name)
-		name = oci_annotation(launch->spec, OCI_ANNOTATION_ISOLATION);
-	if (!name && launch->spec->vm)
-		name = "microvm";
-	/* It runs nothing of the pod's, and its namespaces are needed on the host. */
-	if (!name && pod_is_sandbox(launch->spec))
-		name = isolation_container.name;
-	if (!name)
-		name = launch->options->default_isolation;
-	if (!name)
-		name = launch->settings.isolation;
-	if (!name)
-		name = isolation_table[0]->name;
-	launch->isolation = isolation_find(name);
-	if (!launch->isolation)
-		return error_set(
-			err, -EINVAL, "unknown isolation \"%s\": \"container\" and \"microvm\" are there", name);
-	return 0;
-}
-
-/* Everything that can be refused before anything is made. */
-static int launch_load(struct launch *launch, char **ret_bundle, struct error *err)
-{
-	cleanup_free char *bundle = realpath(launch->options->bundle, NULL);
-	cleanup_fd int bundle_fd = -EBADF;
-	struct stat status;
-	int result;
-
-	if (!bundle)
-		return error_set(err, errno, "bundle %s", launch->options->bundle);
-	bundle_fd = open(bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (bundle_fd < 0)
-		return error_set(err, errno, "open bundle %s", bundle);
-	result = oci_spec_load(&launch->spec, bundle_fd, CONTAINER_CONFIG_FILE, err);
-	if (result < 0)
-		return result;
-	result = settings_load(launch->options->settings_file, &launch->settings, err);
-	if (result == 0)
-		result = settings_check_annotations(&launch->settings, launch->spec, err);
-	if (result == 0)
-		result = launch_choose_isolation(launch, err);
-	if (result < 0)
-		return result;
-	result = plan_container(launch->spec, bundle, &launch->plan, err);
-	if (result < 0)
-		return result;
-	result = plan_process(launch->spec, launch->spec->process, &launch->process, err);
-	if (result < 0)
-		return result;
-	launch->plan.rootfs.no_pivot = launch->options->no_pivot;
-	launch->process.init = launch->options->init;
-	launch->process.new_keyring = !launch->options->no_new_keyring;
-	launch->process.keyring_name = xprintf("_ses.%s", launch->options->id);
-	launch->process.preserve_fds = launch->options->preserve_fds;
-	if (launch->options->listen_fds)
-		plan_listen(&launch->process, launch->options->listen_fds);
-	/* execCPUAffinity is not for the container's first process. */
-	free_pointer(&launch->process.cpu_affinity_initial);
-	free_pointer(&launch->process.cpu_affinity_final);
-	if (stat(launch->plan.rootfs.root, &status) < 0)
-		return error_set(err, errno, "config.json: root.path: %s", launch->plan.rootfs.root);
-	if (!S_ISDIR(status.st_mode))
-		return error_set(err, ENOTDIR, "config.json: root.path: %s", launch->plan.rootfs.root);
-	*ret_bundle = take_pointer(&bundle);
-	return 0;
-}
-
-static void launch_fill_record(struct launch *launch, char *bundle)
-{
-	struct container_record *record = &launch->container->record;
-	const struct oci_spec *spec = launch->spec;
-
-	record->oci_version = xstrdup(spec->version);
-	record->bundle = bundle;
-	record->rootfs = xstrdup(launch->plan.rootfs.root);
-	record->isolation = xstrdup(launch->isolation->name);
-	record->created = timestamp();
-	record->owner = getuid();
-	record->no_new_keyring = launch->options->no_new_keyring;
-	record->annotations = xcalloc(spec->annotation_count, sizeof(*record->annotations));
-	record->annotation_count = spec->annotation_count;
-	for (size_t i = 0; i < spec->annotation_count; i++) {
-		record->annotations[i].key = xstrdup(spec->annotations[i].key);
-		record->annotations[i].value = xstrdup(spec->annotations[i].value);
-	}
-}
-
-/* Hooks at deletion and a later exec need the configuration as it was now. */
-static int launch_keep_config(struct launch *launch, struct error *err)
-{
-	cleanup_fd int bundle_fd = open(launch->container->record.bundle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_strbuf struct strbuf config = STRBUF_INIT;
-	int result = bundle_fd < 0 ? -errno : file_read(bundle_fd, CONTAINER_CONFIG_FILE, 16U << 20, &config);
-
-	if (result >= 0)
-		result = file_replace(
-			launch->container->directory_fd, CONTAINER_CONFIG_FILE, config.data, config.length, 0600);
-	if (result < 0)
-		return error_set(err, -result, "keep a copy of config.json in %s", launch->container->path);
-	return 0;
-}
-
-static int launch_record_cgroup(struct launch *launch, struct error *err)
+static void launch_note_cgroup(struct launch *launch)
 {
 	free(launch->container->record.cgroup);
 	launch->container->record.cgroup = cgroup_save(launch->cgroup);
-	return container_save(launch->container, err);
 }
 
 static int launch_make_cgroup(struct launch *launch, struct error *err)
@@ -173,15 +49,20 @@ static int launch_make_cgroup(struct launch *launch, struct error *err)
 	/* Recorded before it is made: whoever deletes what a killed command left finds it. */
 	if (result == 0)
 		result = cgroup_plan(host, &request, &launch->cgroup, err);
-	if (result == 0)
-		result = launch_record_cgroup(launch, err);
+	if (result == 0) {
+		launch_note_cgroup(launch);
+		result = container_save(launch->container, err);
+	}
 	cgroup_close(&launch->cgroup);
 	if (result == 0)
 		result = cgroup_create(host, &request, &launch->cgroup, err);
 	launch->child.cgroup = launch->cgroup;
 	if (result == 0)
 		result = cgroup_join_open(launch->cgroup, NULL, true, &launch->join, err);
-	return result < 0 ? result : launch_record_cgroup(launch, err);
+	/* Until the next time that the record is written the plan will do: the child dies with this process. */
+	if (result == 0)
+		launch_note_cgroup(launch);
+	return result;
 }
 
 /* A process enters new pid and time namespaces, or joins existing ones, only as a child: the runtime goes there for the
@@ -248,7 +129,7 @@ static int launch_clone(struct launch *launch, struct error *err)
 	return result < 0 ? result : 0;
 }
 
-static int launch_run_hooks(struct launch *launch, struct error *err)
+int launch_runtime_hooks(struct launch *launch, struct error *err)
 {
 	static const enum oci_hook_kind kinds[] = { OCI_HOOK_PRESTART, OCI_HOOK_CREATE_RUNTIME };
 	int result = 0;
@@ -299,7 +180,7 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 			result = launch_adopt(launch, message, err);
 			break;
 		case LAUNCH_MOUNTED:
-			result = launch_run_hooks(launch, err);
+			result = launch_runtime_hooks(launch, err);
 			if (result == 0)
 				result = child_tell(&launch->child, LAUNCH_HOOKS_DONE, err);
 			break;
@@ -327,41 +208,75 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 	}
 }
 
+static bool launch_has_hooks(const struct launch *launch)
+{
+	const struct oci_hooks *hooks = launch->spec->hooks;
+
+	return hooks[OCI_HOOK_PRESTART].count || hooks[OCI_HOOK_CREATE_RUNTIME].count ||
+	       hooks[OCI_HOOK_CREATE_CONTAINER].count || hooks[OCI_HOOK_START_CONTAINER].count;
+}
+
+/* What of the conversation with the child is needed. */
+static void launch_decide(struct launch *launch)
+{
+	const struct launch_options *options = launch->options;
+
+	launch->unattended = !(launch->plan.namespaces.unshare & CLONE_NEWUSER) &&
+			     launch->namespace_fds[NAMESPACE_USER] < 0 && !launch->process.limits_applied &&
+			     !launch->spec->network_device_count && launch->resctrl_fd < 0 && !launch_has_hooks(launch);
+	launch->starts_early = launch->unattended && options->foreground && options->may_start_early &&
+			       launch->isolation == isolation_table[0] && !launch->process.terminal &&
+			       !options->pid_file && !options->pidfd_socket;
+}
+
+/* Hooks may look at the state. Otherwise nobody asks for a container that is being made, and it is written once it is.
+ */
+static bool launch_is_watched(const struct launch *launch)
+{
+	return launch->isolation != isolation_table[0] || launch_has_hooks(launch);
+}
+
 static int launch_note_pid(struct launch *launch, struct error *err)
 {
 	launch->container->record.pid = launch->child.pid;
 	launch->container->record.pid_start_ticks = process_start_ticks(launch->child.pid);
-	return container_save(launch->container, err);
+	if (launch->starts_early)
+		launch->container->record.prepared = launch->container->record.started = true;
+	return launch->starts_early || launch_is_watched(launch) ? container_save(launch->container, err) : 0;
 }
 
-static int launch_child_up(struct launch *launch, struct error *err)
+/* What only the runtime can do for the child. */
+static int launch_attend(struct launch *launch, struct error *err)
 {
-	cleanup_free struct message *message = message_new();
-	int result = launch_clone(launch, err);
+	bool setgroups_denied = false;
+	int result = 0;
 
-	if (result < 0)
-		return result;
-	result = launch_note_pid(launch, err);
-	if (result < 0)
-		return result;
-	if ((launch->plan.namespaces.unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0) {
-		bool setgroups_denied = false;
-
+	if ((launch->plan.namespaces.unshare & CLONE_NEWUSER) && launch->namespace_fds[NAMESPACE_USER] < 0)
 		result = namespaces_write_id_maps(&launch->plan.namespaces, launch->child.pid, &setgroups_denied, err);
-		if (result < 0)
-			return result;
-	}
-	result = launch_move_network_devices(launch, err);
+	if (result == 0)
+		result = launch_move_network_devices(launch, err);
 	if (result == 0 && launch->resctrl_fd >= 0)
 		result = resctrl_add(
 			launch->resctrl_fd, launch->spec->intel_rdt, launch->options->id, launch->child.pid, err);
 	if (result == 0 && launch->process.limits_applied)
 		result = process_limit(&launch->process, launch->child.pid, err);
+	return result < 0 ? result : child_tell(&launch->child, LAUNCH_GO, err);
+}
+
+static int launch_child_up(struct launch *launch, struct error *err)
+{
+	cleanup_free struct message *message = message_new();
+	int result;
+
+	launch_decide(launch);
+	result = launch_clone(launch, err);
 	if (result == 0)
-		result = child_tell(&launch->child, LAUNCH_GO, err);
-	if (result == 0)
-		result = launch_converse(launch, message, err);
-	return result;
+		result = launch_note_pid(launch, err);
+	if (result == 0 && !launch->unattended)
+		result = launch_attend(launch, err);
+	if (result == 0 && launch->starts_early)
+		result = child_tell(&launch->child, LAUNCH_START, err);
+	return result < 0 ? result : launch_converse(launch, message, err);
 }
 
 /*
@@ -410,20 +325,10 @@ static int launch_make_resctrl(struct launch *launch, struct error *err)
 	return result;
 }
 
-static int launch_make(struct launch *launch, char *bundle, struct error *err)
+static int launch_up(struct launch *launch, struct error *err)
 {
-	int result = container_make(launch->options->root, launch->options->id, &launch->container, err);
+	int result = namespaces_open(&launch->plan.namespaces, launch->namespace_fds, err);
 
-	if (result < 0) {
-		free(bundle);
-		return result;
-	}
-	launch_fill_record(launch, bundle);
-	result = launch_keep_config(launch, err);
-	if (result == 0)
-		result = launch->isolation->prepare(launch, err);
-	if (result == 0)
-		result = namespaces_open(&launch->plan.namespaces, launch->namespace_fds, err);
 	if (result == 0)
 		result = rootfs_open_sources(&launch->plan, err);
 	if (result == 0)
@@ -437,6 +342,30 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 		result = launch_child_up(launch, err);
 	if (result < 0 && launch->child.must_join_by_itself && launch->join.clone_into_fd >= 0)
 		result = launch_again(launch, err);
+	return result;
+}
+
+static int launch_up_otherwise(struct launch *launch, struct error *err)
+{
+	int result = launch_make_cgroup(launch, err);
+
+	return result < 0 ? result : launch->options->bring_up(launch, launch->options->bring_up_context, err);
+}
+
+static int launch_make(struct launch *launch, char *bundle, struct error *err)
+{
+	int result = container_make(launch->options->root, launch->options->id, &launch->container, err);
+
+	if (result < 0) {
+		free(bundle);
+		return result;
+	}
+	launch_fill_record(launch, bundle);
+	result = launch_keep_config(launch, err);
+	if (result == 0)
+		result = launch->isolation->prepare(launch, err);
+	if (result == 0)
+		result = launch->options->bring_up ? launch_up_otherwise(launch, err) : launch_up(launch, err);
 	if (result == 0)
 		cgroup_settle(launch->cgroup);
 	if (result == 0)
@@ -487,15 +416,20 @@ static int launch_poststart(struct launch *launch, struct error *err)
 	return hooks_run(launch->spec, OCI_HOOK_POSTSTART, &state, err);
 }
 
-int launch_start(struct launch *launch, struct error *err)
+static int launch_order_start(struct launch *launch, struct error *err)
 {
-	struct listener_facts facts = { .profile = launch->spec->seccomp, .pid = launch->child.pid };
 	int result;
 
 	launch->container->record.started = true;
 	result = container_save(launch->container, err);
-	if (result == 0)
-		result = child_tell(&launch->child, LAUNCH_START, err);
+	return result < 0 ? result : child_tell(&launch->child, LAUNCH_START, err);
+}
+
+int launch_start(struct launch *launch, struct error *err)
+{
+	struct listener_facts facts = { .profile = launch->spec->seccomp, .pid = launch->child.pid };
+	int result = launch->starts_early ? 0 : launch_order_start(launch, err);
+
 	if (result < 0)
 		return result;
 	facts.state = container_state(launch->container, OCI_STATUS_CREATED);
@@ -567,6 +501,7 @@ void launch_free(struct launch **location)
 	process_plan_free(&launch->process);
 	oci_spec_free(launch->spec);
 	settings_free(&launch->settings);
+	strbuf_free(&launch->config);
 	container_close(&launch->container);
 	free(launch);
 	*location = NULL;

@@ -15,6 +15,10 @@
  *   START, or ACCEPTED and later a `start` ----> startContainer hooks, execve
  *   closed socket, or STARTED <----------------- (a container's socket closes by execve; a monitor says so)
  *
+ * Where the runtime has nothing to do in between (no maps to write, no hooks), GO, MOUNTED and HOOKS_DONE are not said;
+ * where it may start at once besides (a plain `run`), START follows the clone. Then nobody waits for anybody: the child
+ * makes the container while the runtime writes the record.
+ *
  * At any point the child may answer FAILED with a struct error, and ends.
  */
 #ifndef DUET_RUNTIME_LAUNCH_H
@@ -54,6 +58,7 @@ enum launch_message {
 };
 
 struct isolation;
+struct launch;
 
 /* How long the processes of a cgroup that were killed may take to be gone. */
 #define CGROUP_DELETE_TIMEOUT_MS 10000
@@ -73,13 +78,18 @@ struct launch_options {
 	bool vm_console;  /* the guest kernel's messages to standard error */
 	bool no_template; /* the guest boots, and writes no template either (runtime/template.h) */
 	bool no_pivot, no_new_keyring;
-	bool init;       /* a small first process above the container's own (process_plan.h) */
+	bool init;            /* a small first process above the container's own (process_plan.h) */
+	bool may_start_early; /* foreground: nothing happens between launch_create() and launch_start() */
 	bool foreground; /* `run` without --detach: START comes over the launch's own socket and the caller waits */
 	enum cgroup_manager cgroup_manager;
 	enum cgroup_rootless rootless;
 	uint32_t preserve_fds; /* descriptors from 3 on */
 	uint32_t listen_fds;   /* so many of them are from socket activation: told in LISTEN_FDS (sd_listen_fds(3)) */
 	int signal_fd;         /* foreground: a signalfd(2); what ends a command ends the making too; -1: none */
+	/* Restore: makes the container's process in the launch's cgroup, in place of a clone, and starts it. It fills
+	 * in launch->child and the record. NULL: none. */
+	int (*bring_up)(struct launch *launch, void *context, struct error *err);
+	void *bring_up_context;
 };
 
 struct launch_template {
@@ -111,13 +121,16 @@ struct launch {
 	struct container *container;
 	struct oci_spec *spec;
 	struct settings settings;
+	struct strbuf config; /* its text, until it is kept */
 	struct container_plan plan;
 	struct process_plan process;
 	struct cgroup *cgroup;
 	struct cgroup_join join;
 	struct launch_vm vm;
 	struct child child;
-	int listener_fd; /* control socket; -EBADF where there is none */
+	bool unattended;   /* the runtime has nothing to do before PREPARED: the child does not wait for it */
+	bool starts_early; /* START was sent before PREPARED, with the record complete */
+	int listener_fd;   /* control socket; -EBADF where there is none */
 	int namespace_fds[NAMESPACE_KINDS];
 	bool pid_file_written;
 	int resctrl_fd;   /* with a group of the container in it; -EBADF: none */
@@ -135,6 +148,8 @@ int launch_start(struct launch *launch, struct error *err);
 int launch_accept(struct launch *launch, struct error *err);
 /* Kills and reaps the child and takes everything back. */
 void launch_abort(struct launch *launch);
+/* The prestart and createRuntime hooks, once the process and its namespaces are there. */
+int launch_runtime_hooks(struct launch *launch, struct error *err);
 void launch_free(struct launch **launch);
 #define cleanup_launch cleanup(launch_free)
 

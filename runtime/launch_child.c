@@ -39,8 +39,11 @@ static int child_say(struct launch *launch, enum launch_message type, struct err
 
 int launch_child_mounted(struct launch *launch, struct error *err)
 {
-	int result = child_say(launch, LAUNCH_MOUNTED, err);
+	int result;
 
+	if (launch->unattended)
+		return 0;
+	result = child_say(launch, LAUNCH_MOUNTED, err);
 	if (result == 0)
 		result = child_expect(launch, LAUNCH_HOOKS_DONE, err);
 	if (result == 0)
@@ -213,7 +216,7 @@ static int child_main(struct launch *launch, struct error *err)
 	 * nothing to push into. */
 	if (setsid() < 0)
 		return error_set(err, errno, "begin a session");
-	result = child_expect(launch, LAUNCH_GO, err);
+	result = launch->unattended ? 0 : child_expect(launch, LAUNCH_GO, err);
 	if (result == 0)
 		result = child_enter(launch, err);
 	if (result == 0)

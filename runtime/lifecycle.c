@@ -156,20 +156,16 @@ static void forget_resctrl(const struct container *container, const struct oci_s
 		log_warning("%s", err.message);
 }
 
-int lifecycle_cleanup(struct container *container, struct error *err)
+int lifecycle_take_away(
+	struct container *container, const struct cgroup *cgroup, const struct oci_spec *spec, struct error *err)
 {
 	const struct isolation *isolation = isolation_find(container->record.isolation);
-	cleanup_cgroup struct cgroup *cgroup = NULL;
-	struct oci_spec *spec;
-	int result = container_load_cgroup(container, &cgroup, err);
+	int result = cgroup->count ? cgroup_kill_all(cgroup, SIGKILL, err) : 0;
 
-	if (result == 0 && cgroup->count)
-		result = cgroup_kill_all(cgroup, SIGKILL, err);
 	if (result == 0)
 		result = cgroup_delete(cgroup, CGROUP_DELETE_TIMEOUT_MS, err);
 	if (result < 0)
 		return result;
-	spec = kept_spec(container);
 	if (spec && spec->intel_rdt)
 		forget_resctrl(container, spec);
 	if (spec && isolation && isolation->forget)
@@ -180,8 +176,19 @@ int lifecycle_cleanup(struct container *container, struct error *err)
 		state = container_state(container, OCI_STATUS_STOPPED);
 		hooks_run_all(spec, OCI_HOOK_POSTSTOP, &state);
 	}
-	oci_spec_free(spec);
 	return container_remove(container, err);
+}
+
+int lifecycle_cleanup(struct container *container, struct error *err)
+{
+	cleanup_cgroup struct cgroup *cgroup = NULL;
+	cleanup_oci_spec struct oci_spec *spec = NULL;
+	int result = container_load_cgroup(container, &cgroup, err);
+
+	if (result < 0)
+		return result;
+	spec = kept_spec(container);
+	return lifecycle_take_away(container, cgroup, spec, err);
 }
 
 int lifecycle_delete(const char *root, const char *id, bool force, struct error *err)

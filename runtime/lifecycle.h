@@ -23,6 +23,9 @@ int lifecycle_delete(const char *root, const char *id, bool force, struct error 
 
 /* Takes the container's cgroup, hooks and state directory away; its process has ended. */
 int lifecycle_cleanup(struct container *container, struct error *err);
+/* The same for who has all this at hand. spec NULL: unknown. */
+int lifecycle_take_away(
+	struct container *container, const struct cgroup *cgroup, const struct oci_spec *spec, struct error *err);
 
 /* A signal by name ("TERM", "SIGTERM", "rtmin+1") or number; -EINVAL for what is none. */
 int signal_parse(const char *text, struct error *err);

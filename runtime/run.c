@@ -15,6 +15,12 @@ static int run_signal(void *context, int signal, struct error *err)
 	return launch->isolation->signal(launch->container, signal, false, err);
 }
 
+/* A process that was restored runs already. */
+static int run_start(struct launch *launch, struct error *err)
+{
+	return launch->options->bring_up ? 0 : launch_start(launch, err);
+}
+
 static int run_foreground(struct launch *launch, struct error *err)
 {
 	cleanup_foreground struct foreground *foreground = NULL;
@@ -27,7 +33,7 @@ static int run_foreground(struct launch *launch, struct error *err)
 	int result = foreground_open(&foreground, &plan, err);
 
 	if (result == 0)
-		result = launch_start(launch, err);
+		result = run_start(launch, err);
 	if (result < 0)
 		return result;
 	/* Others may look at it, signal it and even delete it by force meanwhile. */
@@ -45,7 +51,7 @@ static void run_delete(struct launch *launch)
 
 	if (container_lock(launch->container, &err) < 0)
 		return;
-	if (lifecycle_cleanup(launch->container, &err) < 0)
+	if (lifecycle_take_away(launch->container, launch->cgroup, launch->spec, &err) < 0)
 		log_warning("%s", err.message);
 }
 
@@ -60,6 +66,7 @@ int lifecycle_run(struct launch_options *options, bool keep, struct error *err)
 		if (signals < 0)
 			return signals;
 		options->signal_fd = signals;
+		options->may_start_early = true;
 	}
 	result = launch_create(options, &launch, err);
 	if (result < 0)
@@ -72,7 +79,7 @@ int lifecycle_run(struct launch_options *options, bool keep, struct error *err)
 			run_delete(launch);
 		return result;
 	}
-	result = launch_start(launch, err);
+	result = run_start(launch, err);
 	if (result < 0)
 		launch_abort(launch);
 	return result;

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "base/timestamp.h"
 
 #define CHUNK_BYTES 65536
 
@@ -92,14 +93,7 @@ void output_sources(const struct output *output, struct pollfd sources[OUTPUT_SO
 
 static void put_time(struct strbuf *out)
 {
-	struct timespec now;
-	struct tm utc;
-	char text[32];
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)gmtime_r(&now.tv_sec, &utc);
-	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-	strbuf_printf(out, "%s.%03ldZ ", text, now.tv_nsec / 1000000);
+	strbuf_printf(out, "%s ", timestamp_now(3).text);
 }
 
 static void put(const struct output *output, struct stream *stream, const char *data, size_t length)

@@ -151,7 +151,7 @@ static void take_signals(struct supervisor *supervisor)
 
 static void hear(struct supervisor *supervisor)
 {
-	struct message *message = xcalloc(1, sizeof(*message));
+	struct message *message = message_new();
 
 	if (message_receive(supervisor->launch->child.socket, message) < 0)
 		supervisor->sources[SOURCE_SOCKET].fd = -1;
