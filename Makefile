@@ -27,6 +27,9 @@ GUEST_SOURCES := $(filter-out $(HOST_ONLY),$(wildcard microvm/guest/init/*.c bas
 	microvm/guest_protocol.c
 GUEST_OBJECTS := $(GUEST_SOURCES:%.c=$(BUILD)/guest/obj/%.o)
 
+# What `duet compare` runs inside the walls.
+PROBE_OBJECTS := $(patsubst %.c,$(BUILD)/guest/obj/%.o,$(wildcard bench/probe/*.c))
+
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/*.c tests/tools/*.c tests/attack/*.c)) \
@@ -46,7 +49,7 @@ LIBRARIES := -Wl,--gc-sections $(foreach name,$(LIBRARY_NAMES),$(if $(call archi
 # What is printed by the program itself, from its table of commands.
 DOCUMENTS := $(BUILD)/duet.1 $(addprefix $(BUILD)/completion/,bash zsh fish)
 
-all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio $(BUILD)/guest/measure $(DOCUMENTS) ## build the program and the guest's init (not the guest kernel)
+all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio $(BUILD)/guest/measure $(BUILD)/guest/probe $(DOCUMENTS) ## build the program and the guest's init (not the guest kernel)
 
 $(BUILD)/duet: $(OBJECTS)
 	@echo "  LD      $@"
@@ -71,6 +74,10 @@ MEASURE_OBJECTS := $(patsubst %.c,$(BUILD)/guest/obj/%.o,$(wildcard bench/measur
 $(BUILD)/guest/measure: $(MEASURE_OBJECTS)
 	@echo "  LD [M]  $@"
 	@$(CC) $(CFLAGS) -static -pthread -o $@ $(MEASURE_OBJECTS)
+
+$(BUILD)/guest/probe: $(PROBE_OBJECTS)
+	@echo "  LD [G]  $@"
+	@$(CC) $(CFLAGS) -static -o $@ $(PROBE_OBJECTS)
 
 $(BUILD)/guest/initrd.cpio: $(BUILD)/guest/init scripts/make-initrd.sh
 	@echo "  CPIO    $@"
@@ -217,6 +224,7 @@ install: all guest ## install the program, the guest's kernel and init, manual p
 	install -D -m 0644 $(BUILD)/guest/vmlinux $(DESTDIR)$(PREFIX)/lib/duet/vmlinux
 	install -D -m 0644 $(BUILD)/guest/initrd.cpio $(DESTDIR)$(PREFIX)/lib/duet/initrd.cpio
 	install -D -m 0755 $(BUILD)/guest/measure $(DESTDIR)$(PREFIX)/lib/duet/measure
+	install -D -m 0755 $(BUILD)/guest/probe $(DESTDIR)$(PREFIX)/lib/duet/probe
 	install -D -m 0644 $(BUILD)/duet.1 $(DESTDIR)$(PREFIX)/share/man/man1/duet.1
 	install -D -m 0644 $(BUILD)/completion/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/duet
 	install -D -m 0644 $(BUILD)/completion/zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_duet
@@ -228,4 +236,4 @@ clean: ## remove what was built here (the cached guest kernel stays)
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
--include $(OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d) $(MEASURE_OBJECTS:.o=.d) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.d) $(UNIT_TESTS:%=%.d)
+-include $(OBJECTS:.o=.d) $(GUEST_OBJECTS:.o=.d) $(MEASURE_OBJECTS:.o=.d) $(PROBE_OBJECTS:.o=.d) $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%.d) $(UNIT_TESTS:%=%.d)

@@ -27,15 +27,21 @@
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-/* The path in this process's marker; NULL: it has none. */
-static const char *marked_path(void)
+/* The path in the marker of that process; NULL: the marker is not its. */
+static const char *path_marked_by(pid_t process)
 {
 	const char *marker = getenv(MARKER_VARIABLE);
 	char *end;
 
-	if (!marker || strtol(marker, &end, 10) != getpid() || *end != ' ')
+	if (!marker || strtol(marker, &end, 10) != process || *end != ' ')
 		return NULL;
 	return end + 1;
+}
+
+/* The path in this process's marker; NULL: it has none. */
+static const char *marked_path(void)
+{
+	return path_marked_by(getpid());
 }
 
 static char *executed_path(void)
@@ -112,13 +118,28 @@ static int copy_to_memory(void)
 	return fcntl(copy, F_ADD_SEALS, SEALS) < 0 ? -errno : take_fd(&copy);
 }
 
+static int mark(const char *path)
+{
+	cleanup_free char *marker = xprintf("%d %s", (int)getpid(), path ? path : "");
+
+	return setenv(MARKER_VARIABLE, marker, 1) < 0 ? -errno : 0;
+}
+
+int sealed_program_forked(void)
+{
+	const char *path = path_marked_by(getppid());
+	cleanup_free char *copy = path ? xstrdup(path) : NULL;
+
+	return copy ? mark(copy) : 0;
+}
+
 static int execute(int program, char *const *argv)
 {
 	cleanup_free char *path = executed_path();
-	cleanup_free char *marker = xprintf("%d %s", (int)getpid(), path ? path : "");
+	int result = mark(path);
 
-	if (setenv(MARKER_VARIABLE, marker, 1) < 0)
-		return -errno;
+	if (result < 0)
+		return result;
 	(void)execveat(program, "", argv, environ, AT_EMPTY_PATH);
 	if (errno == ENOSYS)
 		(void)execve(fd_path(program).text, argv, environ);

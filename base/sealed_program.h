@@ -24,6 +24,10 @@
  * standard and inherited descriptors, and returns only on failure. Before any thread. */
 int sealed_program_enter(char *const *argv, struct error *err);
 
+/* In a child that fork(2) has made of such a process, before it does anything else: it executes the same. 0 or a
+ * negative errno. */
+int sealed_program_forked(void);
+
 /* The path of the program's file, before it was sealed: allocated, or NULL when it cannot be found out. */
 char *sealed_program_path(void);
 

@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-#include "oci/json_document.h"
-#include "oci/json_write.h"
+#include "oci/json_print.h"
 
 struct merge {
 	struct json_writer writer;
@@ -15,69 +14,6 @@ static void merge_free(struct merge *merge)
 {
 	json_document_free(&merge->config);
 	json_document_free(&merge->resources);
-}
-
-static void print_value(struct json_writer *writer, const struct json_document *document, const json_t *value);
-
-static void print_members(struct json_writer *writer, const struct json_document *document, const json_t *object)
-{
-	const char *key;
-	json_t *member;
-
-	json_object_foreach((json_t *)object, key, member)
-	{
-		json_write_key(writer, key);
-		print_value(writer, document, member);
-	}
-}
-
-static void print_elements(struct json_writer *writer, const struct json_document *document, const json_t *array)
-{
-	size_t index;
-	json_t *element;
-
-	json_array_foreach(array, index, element) print_value(writer, document, element);
-}
-
-static void print_string(struct json_writer *writer, const struct json_document *document, const json_t *value)
-{
-	const struct json_wide_integer *wide = json_document_wide(document, value);
-
-	if (wide)
-		json_write_u64(writer, wide->value);
-	else
-		json_write_string(writer, json_string_value(value));
-}
-
-static void print_value(struct json_writer *writer, const struct json_document *document, const json_t *value)
-{
-	switch (json_typeof(value)) {
-	case JSON_OBJECT:
-		json_write_open(writer, '{');
-		print_members(writer, document, value);
-		json_write_close(writer, '}');
-		break;
-	case JSON_ARRAY:
-		json_write_open(writer, '[');
-		print_elements(writer, document, value);
-		json_write_close(writer, ']');
-		break;
-	case JSON_STRING:
-		print_string(writer, document, value);
-		break;
-	case JSON_INTEGER:
-		json_write_i64(writer, json_integer_value(value));
-		break;
-	case JSON_REAL:
-		json_write_double(writer, json_real_value(value), 17);
-		break;
-	case JSON_NULL:
-		json_write_null(writer);
-		break;
-	default:
-		json_write_bool(writer, json_is_true(value));
-		break;
-	}
 }
 
 /* Are two elements of a list about the same thing? */
@@ -120,9 +56,9 @@ static void print_merged_lists(struct merge *merge, const json_t *old, const jso
 	json_array_foreach(old, index, element)
 	{
 		if (!is_replaced(element, new))
-			print_value(&merge->writer, &merge->config, element);
+			json_document_print(&merge->writer, &merge->config, element);
 	}
-	print_elements(&merge->writer, &merge->resources, new);
+	json_array_foreach(new, index, element) json_document_print(&merge->writer, &merge->resources, element);
 	json_write_close(&merge->writer, ']');
 }
 
@@ -144,7 +80,7 @@ static void print_merged_objects(struct merge *merge, const json_t *old, const j
 		if (json_object_get(old, key) || json_is_null(member))
 			continue;
 		json_write_key(&merge->writer, key);
-		print_value(&merge->writer, &merge->resources, member);
+		json_document_print(&merge->writer, &merge->resources, member);
 	}
 	json_write_close(&merge->writer, '}');
 }
@@ -152,13 +88,13 @@ static void print_merged_objects(struct merge *merge, const json_t *old, const j
 static void print_merged(struct merge *merge, const json_t *old, const json_t *new)
 {
 	if (!new || json_is_null(new))
-		print_value(&merge->writer, &merge->config, old);
+		json_document_print(&merge->writer, &merge->config, old);
 	else if (json_is_object(old) && json_is_object(new))
 		print_merged_objects(merge, old, new);
 	else if (json_is_array(old) && json_is_array(new))
 		print_merged_lists(merge, old, new);
 	else
-		print_value(&merge->writer, &merge->resources, new);
+		json_document_print(&merge->writer, &merge->resources, new);
 }
 
 /* No limit on memory alone is none on memory plus swap either (cgroups/): an older one must not stay beside it. */

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench/compare.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "bench/compare_internal.h"
+
+const char *const compare_column_names[COMPARE_COLUMNS] = { "host", "container", "microvm", "guest-root" };
+const char *const compare_column_titles[COMPARE_COLUMNS] = { "host", "container", "micro-VM",
+	"micro-VM, all privileges" };
+const char *const compare_section_names[COMPARE_SECTIONS] = { "kernel", "surface", "attempts", "faults" };
+const char *const compare_section_titles[COMPARE_SECTIONS] = { "Whose kernel, and what is seen of the host",
+	"Attack surface", "Attempts", "Faults" };
+const char *const compare_state_names[COMPARE_STATES] = { "not-measured", "seen", "shared", "own", "refused", "done",
+	"absent" };
+const char *const compare_refuser_names[REFUSERS] = { "nobody", "filter", "capability", "namespace", "mount",
+	"device-rules", "limit", "host-kernel", "guest-kernel", "virtual-hardware" };
+const char *const compare_refuser_titles[REFUSERS] = { "", "system call filter", "missing capability", "namespace",
+	"read-only or masked mount", "device rules", "limit", "host's kernel", "guest's kernel", "virtual hardware" };
+
+struct compare_line *compare_add_line(struct compare_lines *lines, const char *name, const char *title)
+{
+	lines->entries = xrealloc(lines->entries, lines->count + 1, sizeof(*lines->entries));
+	lines->entries[lines->count] = (struct compare_line){ .name = name, .title = title };
+	return &lines->entries[lines->count++];
+}
+
+void compare_set(struct compare_line *line, enum compare_column column, enum compare_state state,
+	enum compare_refuser by, const char *format, ...)
+{
+	struct compare_cell *cell = &line->cells[column];
+	va_list arguments;
+	char text[1024];
+
+	va_start(arguments, format);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	free(cell->text);
+	*cell = (struct compare_cell){ .state = state, .by = by, .text = *text ? xstrdup(text) : NULL };
+}
+
+bool compare_column_is_used(const struct compare_lines *lines, enum compare_column column)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		if (lines->entries[i].cells[column].state != COMPARE_NOT_MEASURED)
+			return true;
+	}
+	return false;
+}
+
+static bool has_hardware_kvm(void)
+{
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+
+	return file_read(AT_FDCWD, "/proc/cpuinfo", 16U << 20, &text) == 0 &&
+	       (strstr(text.data, " vmx ") || strstr(text.data, " svm "));
+}
+
+static struct comparison *begin(const struct compare_options *options)
+{
+	struct comparison *comparison = xcalloc(1, sizeof(*comparison));
+	time_t now = time(NULL);
+	struct utsname names;
+	struct tm utc;
+	char text[32];
+
+	(void)gmtime_r(&now, &utc);
+	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	comparison->started = xstrdup(text);
+	comparison->bundle = options->bundle ? xstrdup(options->bundle) : NULL;
+	comparison->kernel = xstrdup(uname(&names) == 0 ? names.release : "");
+	comparison->kvm_hardware = has_hardware_kvm();
+	memcpy(comparison->columns, options->columns, sizeof(comparison->columns));
+	return comparison;
+}
+
+static void tell(const struct compare_options *options, const char *what)
+{
+	if (options->progress)
+		options->progress(what);
+}
+
+/* A column that cannot be tried says why; -EINTR alone ends the comparison. */
+static int run_column(struct compare_session *session, struct comparison *comparison, const struct probe_run *run,
+	struct probe_output *output)
+{
+	struct error err;
+	int result;
+
+	if (comparison->skipped[run->column])
+		return 0;
+	result = compare_run(session, run, output, &err);
+	if (result == -EINTR)
+		return result;
+	if (result < 0)
+		comparison->skipped[run->column] = xstrdup(err.message);
+	else if (!output->complete)
+		comparison->skipped[run->column] = xprintf("the probe ended early with status %d%s%s", output->status,
+			output->complaint ? ": " : "", output->complaint ? output->complaint : "");
+	return 0;
+}
+
+static int look_around(
+	struct compare_session *session, struct comparison *comparison, struct probe_output outputs[COMPARE_COLUMNS])
+{
+	static const char *const words[] = { "facts", NULL };
+	const struct compare_options *options = session->options;
+
+	for (enum compare_column column = COMPARE_HOST; column <= COMPARE_MICROVM; column++) {
+		const struct probe_run run = { .column = column, .words = words, .timeout_s = 120 };
+		int result;
+
+		if (column != COMPARE_HOST && !options->columns[column])
+			continue;
+		tell(options, compare_column_titles[column]);
+		result = run_column(session, comparison, &run, &outputs[column]);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int measure(struct compare_session *session, struct comparison *comparison)
+{
+	struct probe_output outputs[COMPARE_COLUMNS] = { { 0 } };
+	int result = look_around(session, comparison, outputs);
+
+	if (session->options->sections[COMPARE_KERNEL])
+		compare_kernel(comparison, outputs);
+	for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++)
+		probe_output_free(&outputs[column]);
+	return result;
+}
+
+int compare(const struct compare_options *options, struct comparison **comparison, struct error *err)
+{
+	cleanup_compare_session struct compare_session session = { 0 };
+	int result = compare_session_open(&session, options, err);
+
+	if (result < 0)
+		return result;
+	*comparison = begin(options);
+	result = measure(&session, *comparison);
+	if (result == -EINTR) {
+		(*comparison)->interrupted = true;
+		return error_set(err, -EINTR, "interrupted");
+	}
+	return result;
+}
+
+static void lines_free(struct compare_lines *lines)
+{
+	for (size_t i = 0; i < lines->count; i++) {
+		for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++)
+			free(lines->entries[i].cells[column].text);
+		free(lines->entries[i].verdict);
+	}
+	free(lines->entries);
+	free(lines->skipped);
+}
+
+void comparison_free(struct comparison **comparison)
+{
+	struct comparison *old = *comparison;
+
+	*comparison = NULL;
+	if (!old)
+		return;
+	for (enum compare_section section = 0; section < COMPARE_SECTIONS; section++)
+		lines_free(&old->sections[section]);
+	for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++)
+		free(old->skipped[column]);
+	free(old->started);
+	free(old->bundle);
+	free(old->kernel);
+	free(old);
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# duet compare: what is said of each wall. As a container here; tests/vm/compare.bats has both walls.
+
+load helpers
+
+setup_file() {
+	export SCRATCH ROOT
+	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/duet-test.XXXXXX")
+	ROOT=$SCRATCH/state
+	duet compare --isolation container --format json >"$SCRATCH/container.json"
+}
+
+teardown_file() {
+	rm -rf "$SCRATCH"
+}
+
+# of SECTION NAME COLUMN FIELD
+of() {
+	jq -r '.sections[] | select(.name == "'"$1"'").lines[] | select(.name == "'"$2"'").cells["'"$3"'"].'"$4" "$SCRATCH/container.json"
+}
+
+@test "the comparison is what its schema says" {
+	"$TOP/tests/check-schema.sh" "$TOP/docs/compare.schema.json" "$SCRATCH/container.json"
+	# It can fail.
+	jq '.sections[0].lines[0].cells.host.state = "fine"' "$SCRATCH/container.json" >"$SCRATCH/wrong.json"
+	run "$TOP/tests/check-schema.sh" "$TOP/docs/compare.schema.json" "$SCRATCH/wrong.json"
+	[ "$status" -eq 1 ]
+}
+
+@test "a container has the host's kernel" {
+	[ "$(of kernel kernel-release container text)" = "$(uname -r)" ]
+	[ "$(of kernel kernel-release container state)" = shared ]
+	[ "$(of kernel boot-id container state)" = shared ]
+	[ "$(of kernel boot-id container text)" = "$(cat /proc/sys/kernel/random/boot_id)" ]
+}
+
+@test "nothing of a comparison is left" {
+	assert_nothing_left
+	[ -z "$(ls -A "$ROOT/.compare")" ]
+}
+
+@test "what a comparison cannot know is refused" {
+	run --separate-stderr duet compare --isolation container,castle
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *'unknown word "castle"'* ]]
+	run --separate-stderr duet compare --bundle "$SCRATCH/no-bundle"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *no-bundle* ]]
+}
