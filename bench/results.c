@@ -20,6 +20,7 @@ static void free_cells(struct results_cell *cells, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		free(cells[i].samples);
+		free(cells[i].rounds);
 		free(cells[i].skipped);
 	}
 	free(cells);
@@ -126,8 +127,19 @@ struct results_case *results_case(
 	return entry;
 }
 
+void results_begin_round(struct results_cell *cell)
+{
+	if (cell->round_count && !cell->rounds[cell->round_count - 1])
+		return;
+	cell->rounds = xrealloc(cell->rounds, cell->round_count + 1, sizeof(*cell->rounds));
+	cell->rounds[cell->round_count++] = 0;
+}
+
 void results_add_sample(struct results_cell *cell, double value, uint64_t operations)
 {
+	if (!cell->round_count)
+		results_begin_round(cell);
+	cell->rounds[cell->round_count - 1]++;
 	if (cell->sample_count == cell->sample_capacity) {
 		cell->sample_capacity = cell->sample_capacity ? 2 * cell->sample_capacity : 16;
 		cell->samples = xrealloc(cell->samples, cell->sample_capacity, sizeof(*cell->samples));
@@ -227,7 +239,7 @@ static void summarize_cell(struct results_cell *cell, const struct results_cell 
 	if (!host || !host->sample_count || host->summary.median <= 0)
 		return;
 	cell->has_ratio = true;
-	cell->ratio = summary_ratio(cell->samples, cell->sample_count, host->samples, host->sample_count);
+	cell->ratio = summary_ratio(cell, host);
 }
 
 static int compare_exits(const void *left, const void *right)

@@ -47,7 +47,7 @@ struct results_summary { /* of a cell's samples, in the case's unit; nearest-ran
 	double minimum, median, p95, p99, mean;
 };
 
-struct results_ratio { /* of the median to the column host's; low … high: 95 % bootstrap confidence interval */
+struct results_ratio { /* of the median to the column host's; low … high: its 95 % confidence interval */
 	double value, low, high;
 };
 
@@ -55,6 +55,8 @@ struct results_cell {
 	double *samples;
 	size_t sample_count;
 	size_t sample_capacity;
+	size_t *rounds; /* how many of the samples each round took: those of one round have more in common */
+	size_t round_count;
 	uint64_t operations; /* that one sample is the mean of; 1: each was timed by itself; 0: no samples yet */
 	struct results_summary summary; /* all 0 without samples */
 	bool has_ratio;
@@ -120,6 +122,8 @@ size_t results_add_column(struct results *results, const char *name, const char 
 struct results_suite *results_suite(struct results *results, const char *name, const char *title);
 struct results_case *results_case(
 	struct results *results, struct results_suite *suite, const char *name, const char *title, const char *unit);
+/* Samples belong to the last round begun; without one, to a first. */
+void results_begin_round(struct results_cell *cell);
 void results_add_sample(struct results_cell *cell, double value, uint64_t operations);
 void results_skip(struct results_cell *cell, const char *reason); /* the first reason stays */
 void results_note(struct results *results, const char *format, ...) printf_like(2, 3);

@@ -82,30 +82,42 @@ static int read_columns(struct reader *reader, json_t *json)
 	return 0;
 }
 
-static int read_samples(struct reader *reader, json_t *json, struct results_cell *cell)
+/* Round by round; the rounds have to make up the samples. */
+static int read_samples(struct reader *reader, json_t *rounds, json_t *samples, struct results_cell *cell)
 {
-	json_t *value;
-	size_t index;
+	size_t next = 0, round, total = json_array_size(samples);
+	json_t *size;
 
-	json_array_foreach(json, index, value)
+	json_array_foreach(rounds, round, size)
 	{
-		if (!json_is_number(value) || !isfinite(json_number_value(value)))
-			return error_set(reader->err, -EINVAL, "%s: a sample is no number", reader->name);
-		results_add_sample(cell, json_number_value(value), cell->operations);
+		json_int_t left = json_integer_value(size);
+
+		if (!json_is_integer(size) || left < 0 || (size_t)left > total - next)
+			return error_set(reader->err, -EINVAL, "%s: rounds and samples do not agree", reader->name);
+		results_begin_round(cell);
+		for (; left > 0; left--) {
+			json_t *value = json_array_get(samples, next++);
+
+			if (!json_is_number(value) || !isfinite(json_number_value(value)))
+				return error_set(reader->err, -EINVAL, "%s: a sample is no number", reader->name);
+			results_add_sample(cell, json_number_value(value), cell->operations);
+		}
 	}
+	if (next != total)
+		return error_set(reader->err, -EINVAL, "%s: rounds and samples do not agree", reader->name);
 	return 0;
 }
 
 static int read_measured(struct reader *reader, json_t *json, struct results_cell *cell)
 {
 	struct results_summary *summary = &cell->summary;
-	json_t *samples, *ratio = NULL;
+	json_t *rounds, *samples, *ratio = NULL;
 	json_int_t count, operations;
 	json_error_t why;
 
-	if (json_unpack_ex(json, &why, 0, "{sI sI sF sF sF sF sF s?o so}", "count", &count, "operationsPerSample",
+	if (json_unpack_ex(json, &why, 0, "{sI sI sF sF sF sF sF s?o so so}", "count", &count, "operationsPerSample",
 		    &operations, "minimum", &summary->minimum, "median", &summary->median, "p95", &summary->p95, "p99",
-		    &summary->p99, "mean", &summary->mean, "ratio", &ratio, "samples", &samples) < 0)
+		    &summary->p99, "mean", &summary->mean, "ratio", &ratio, "rounds", &rounds, "samples", &samples) < 0)
 		return refuse(reader, "results", &why);
 	if (ratio && json_unpack_ex(ratio, &why, 0, "{sF sF sF}", "value", &cell->ratio.value, "low", &cell->ratio.low,
 			     "high", &cell->ratio.high) < 0)
@@ -114,7 +126,7 @@ static int read_measured(struct reader *reader, json_t *json, struct results_cel
 		return error_set(reader->err, -EINVAL, "%s: count and samples do not agree", reader->name);
 	cell->has_ratio = ratio;
 	cell->operations = (uint64_t)operations;
-	return read_samples(reader, samples, cell);
+	return read_samples(reader, rounds, samples, cell);
 }
 
 static int read_cell(struct reader *reader, json_t *json, struct results_case *entry)

@@ -79,8 +79,13 @@ static void write_measured(struct json_writer *json, const struct results_cell *
 		write_double(json, "high", cell->ratio.high, RATIO_DECIMALS);
 		json_write_close(json, '}');
 	}
-	json_write_key(json, "samples");
 	json->indent = NULL; /* hundreds of numbers: on one line */
+	json_write_key(json, "rounds");
+	json_write_open(json, '[');
+	for (size_t i = 0; i < cell->round_count; i++)
+		json_write_u64(json, cell->rounds[i]);
+	json_write_close(json, ']');
+	json_write_key(json, "samples");
 	json_write_open(json, '[');
 	for (size_t i = 0; i < cell->sample_count; i++)
 		json_write_double(json, cell->samples[i], VALUE_DECIMALS);

@@ -64,53 +64,97 @@ static uint64_t next_random(uint64_t *state)
 }
 
 struct resampler {
+	const struct results_cell *cell;
 	double *sorted;
-	size_t count;
+	size_t *rank;        /* of each sample among the sorted ones */
+	size_t *round_begin; /* of each round among the samples */
+	unsigned int *drawn; /* how often each of the sorted ones was */
 	uint64_t random;
-	unsigned int *drawn; /* how often each was */
 };
 
-/* The median of a resample, without sorting: how often each of the sorted samples was drawn tells where the middle is.
- */
-static double resample_median(struct resampler *resampler)
+static size_t draw(struct resampler *resampler, size_t count)
 {
-	size_t middle = resampler->count / 2, passed = 0, index = 0;
-	double below;
-
-	memset(resampler->drawn, 0, resampler->count * sizeof(*resampler->drawn));
-	for (size_t i = 0; i < resampler->count; i++)
-		resampler->drawn[next_random(&resampler->random) % resampler->count]++;
-	while (passed + resampler->drawn[index] < (resampler->count + 1) / 2)
-		passed += resampler->drawn[index++];
-	below = resampler->sorted[index];
-	if (resampler->count % 2)
-		return below;
-	while (passed + resampler->drawn[index] < middle + 1)
-		passed += resampler->drawn[index++];
-	return (below + resampler->sorted[index]) / 2;
+	return (size_t)(next_random(&resampler->random) % count);
 }
 
-static struct resampler resampler_of(const double *samples, size_t count, uint64_t seed)
+/* Finds the value that `position` of the drawn ones, in their order, come before. */
+static double drawn_at(const struct resampler *resampler, size_t position)
 {
-	return (struct resampler){ .sorted = sorted_copy(samples, count),
-		.count = count,
+	size_t index = 0, passed = resampler->drawn[0];
+
+	while (passed <= position)
+		passed += resampler->drawn[++index];
+	return resampler->sorted[index];
+}
+
+/* Without sorting again: how often each of the sorted samples was drawn tells where the middle is. */
+static double resample_median(struct resampler *resampler)
+{
+	const struct results_cell *cell = resampler->cell;
+	size_t total = 0;
+
+	memset(resampler->drawn, 0, cell->sample_count * sizeof(*resampler->drawn));
+	for (size_t i = 0; i < cell->round_count; i++) {
+		size_t round = draw(resampler, cell->round_count), count = cell->rounds[round];
+
+		for (size_t j = 0; j < count; j++)
+			resampler->drawn[resampler->rank[resampler->round_begin[round] + draw(resampler, count)]]++;
+		total += count;
+	}
+	/* All the rounds drawn may be without a sample. */
+	if (!total)
+		return summary_median(resampler->sorted, cell->sample_count);
+	return total % 2 ? drawn_at(resampler, total / 2)
+			 : (drawn_at(resampler, total / 2 - 1) + drawn_at(resampler, total / 2)) / 2;
+}
+
+static size_t rank_of(const double *sorted, size_t count, double value)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (sorted[middle] < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct resampler resampler_of(const struct results_cell *cell, uint64_t seed)
+{
+	struct resampler resampler = {
+		.cell = cell,
+		.sorted = sorted_copy(cell->samples, cell->sample_count),
+		.rank = xcalloc(cell->sample_count, sizeof(size_t)),
+		.round_begin = xcalloc(cell->round_count, sizeof(size_t)),
+		.drawn = xcalloc(cell->sample_count, sizeof(unsigned int)),
 		.random = seed,
-		.drawn = xcalloc(count, sizeof(unsigned int)) };
+	};
+
+	for (size_t i = 0; i < cell->sample_count; i++)
+		resampler.rank[i] = rank_of(resampler.sorted, cell->sample_count, cell->samples[i]);
+	for (size_t i = 1; i < cell->round_count; i++)
+		resampler.round_begin[i] = resampler.round_begin[i - 1] + cell->rounds[i - 1];
+	return resampler;
 }
 
 static void resampler_free(struct resampler *resampler)
 {
 	free(resampler->sorted);
+	free(resampler->rank);
+	free(resampler->round_begin);
 	free(resampler->drawn);
 }
 
-struct results_ratio summary_ratio(const double *a, size_t a_count, const double *b, size_t b_count)
+struct results_ratio summary_ratio(const struct results_cell *a, const struct results_cell *b)
 {
-	cleanup(resampler_free) struct resampler left = resampler_of(a, a_count, 1),
-						 right = resampler_of(b, b_count, 2);
-	double *ratios = xcalloc(SUMMARY_RESAMPLES, sizeof(*ratios));
-	struct results_ratio ratio = { .value = summary_median(left.sorted, a_count) /
-						summary_median(right.sorted, b_count) };
+	cleanup(resampler_free) struct resampler left = resampler_of(a, 1), right = resampler_of(b, 2);
+	cleanup_free double *ratios = xcalloc(SUMMARY_RESAMPLES, sizeof(*ratios));
+	struct results_ratio ratio = { .value = summary_median(left.sorted, a->sample_count) /
+						summary_median(right.sorted, b->sample_count) };
 	size_t usable = 0;
 
 	for (size_t i = 0; i < SUMMARY_RESAMPLES; i++) {
@@ -125,6 +169,5 @@ struct results_ratio summary_ratio(const double *a, size_t a_count, const double
 		ratio.low = summary_quantile(ratios, usable, 0.025);
 		ratio.high = summary_quantile(ratios, usable, 0.975);
 	}
-	free(ratios);
 	return ratio;
 }

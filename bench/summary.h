@@ -20,9 +20,10 @@ double summary_median(const double *sorted, size_t count);
 struct results_summary summary_of(const double *samples, size_t count);
 
 /* Ratio of the medians of a to b, with the 2.5 % and 97.5 % quantiles of the ratio over SUMMARY_RESAMPLES resamples of
- * both with replacement. The generator is seeded with a constant: the same samples give the same interval. Both counts
- * above 0, the median of b above 0. Source: Efron and Tibshirani, An Introduction to the Bootstrap, 13.3 (percentile
- * interval). */
-struct results_ratio summary_ratio(const double *a, size_t a_count, const double *b, size_t b_count);
+ * both: rounds are drawn with replacement, and of each drawn round its samples with replacement, since samples of one
+ * round lie closer together than those of two. The generator is seeded with a constant: the same samples give the same
+ * interval. Both have samples, the median of b is above 0. Source: Davison and Hinkley, Bootstrap Methods and their
+ * Application, 3.8 (hierarchical data), 5.3 (percentile interval). */
+struct results_ratio summary_ratio(const struct results_cell *a, const struct results_cell *b);
 
 #endif

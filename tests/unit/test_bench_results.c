@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -31,6 +32,30 @@ static void test_quantiles_are_those_of_nearest_rank(void **state)
 	NEAR(summary.median, 7);
 }
 
+static struct results_cell cell_of(const double *samples, size_t count, size_t round)
+{
+	struct results_cell cell = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		if (i % round == 0)
+			results_begin_round(&cell);
+		results_add_sample(&cell, samples[i], 1);
+	}
+	return cell;
+}
+
+static struct results_ratio ratio_of(const double *a, const double *b, size_t count, size_t round)
+{
+	struct results_cell left = cell_of(a, count, round), right = cell_of(b, count, round);
+	struct results_ratio ratio = summary_ratio(&left, &right);
+
+	free(left.samples);
+	free(left.rounds);
+	free(right.samples);
+	free(right.rounds);
+	return ratio;
+}
+
 static void test_the_interval_of_a_ratio_holds_it(void **state)
 {
 	double a[101], b[101];
@@ -41,17 +66,33 @@ static void test_the_interval_of_a_ratio_holds_it(void **state)
 		a[i] = 200 + i * 37 % 101;
 		b[i] = 100 + i * 53 % 101;
 	}
-	ratio = summary_ratio(a, 101, b, 101);
-	again = summary_ratio(a, 101, b, 101);
+	ratio = ratio_of(a, b, 101, 1);
+	again = ratio_of(a, b, 101, 1);
 	NEAR(ratio.value, 250.0 / 150.0);
-	/* The standard error of the median of 101 even samples is about a twentieth of their range: 5 of 250 and of
-	 * 150. */
+	/* The standard error of the median of 101 even samples is a twentieth of their range: 5 of 250, 5 of 150. */
 	assert_true(ratio.low < ratio.value - 0.05 && ratio.low > ratio.value - 0.25);
 	assert_true(ratio.high > ratio.value + 0.05 && ratio.high < ratio.value + 0.25);
 	NEAR(ratio.low, again.low);
-	ratio = summary_ratio((const double[]){ 3, 3, 3, 3 }, 4, (const double[]){ 2, 2, 2, 2 }, 4);
+	ratio = ratio_of((const double[]){ 3, 3, 3, 3 }, (const double[]){ 2, 2, 2, 2 }, 4, 2);
 	NEAR(ratio.low, 1.5);
 	NEAR(ratio.high, 1.5);
+}
+
+/* A hundred samples that agree among themselves, in two rounds that do not, are two pieces of evidence. */
+static void test_rounds_that_differ_widen_the_interval(void **state)
+{
+	double a[100], b[100];
+	struct results_ratio together, apart;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		a[i] = i < 50 ? 100 + i % 3 : 200 + i % 3;
+		b[i] = 100 + i % 3;
+	}
+	together = ratio_of(a, b, 100, 1);
+	apart = ratio_of(a, b, 100, 50);
+	assert_true(apart.low < 1.05 && apart.high > 1.95);
+	assert_true(together.high - together.low <= apart.high - apart.low);
 }
 
 static struct results *make_report(void)
@@ -132,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quantiles_are_those_of_nearest_rank),
 		cmocka_unit_test(test_the_interval_of_a_ratio_holds_it),
+		cmocka_unit_test(test_rounds_that_differ_widen_the_interval),
 		cmocka_unit_test(test_a_report_is_read_back_as_it_was_written),
 		cmocka_unit_test(test_other_forms_are_refused_by_name),
 	};
