@@ -33,7 +33,7 @@ PROBE_OBJECTS := $(patsubst %.c,$(BUILD)/guest/obj/%.o,$(wildcard bench/probe/*.
 UNIT_SOURCES := $(wildcard tests/unit/test_*.c)
 UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/*.c tests/tools/*.c tests/attack/*.c)) \
-		$(patsubst %.S,$(BUILD)/%,$(wildcard tests/guest/*.S)) $(BUILD)/tests/hostile/hostile
+		$(patsubst %.S,$(BUILD)/%,$(wildcard tests/guest/*.S)) $(BUILD)/tests/hostile/hostile $(BUILD)/tests/sandbox/hostile
 
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDUET_VERSION='"$(VERSION)"' -DDUET_LIBDIR='"$(PREFIX)/lib/duet"'
 COMPILE  = $(CC) -std=gnu17 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(WERROR) -pthread -MMD -MP
@@ -156,6 +156,12 @@ $(BUILD)/tests/hostile/hostile: $(wildcard tests/hostile/*.c tests/hostile/*.h)
 	@echo "  GUEST   $@"
 	@$(CC) -std=gnu17 -O2 $(WARNINGS) $(WERROR) -ffreestanding -fno-stack-protector -fno-pie -fcf-protection=none -mno-red-zone \
 		-mgeneral-regs-only -nostdlib -static -no-pie -Wl,-Ttext=0x1000000,--build-id=none -o $@ $(filter %.c,$^)
+
+# A program that misbehaves in a sandbox.
+$(BUILD)/tests/sandbox/hostile: $(wildcard tests/sandbox/*.c tests/sandbox/*.h)
+	@mkdir -p $(@D)
+	@echo "  TOOL    $@"
+	@$(CC) -std=gnu17 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(WERROR) -pthread -static -o $@ $(filter %.c,$^)
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 SHELL_FILES = $(shell git ls-files '*.sh' '*.bash' .ci/run tests/testbed/run tests/testbed/shell)

@@ -231,6 +231,7 @@ struct cgroup_statistics {
 	uint64_t cpu_usage_ns, cpu_user_ns, cpu_system_ns;
 	uint64_t cpu_periods, cpu_throttled_periods, cpu_throttled_ns;
 	uint64_t pids_current, pids_limit, pids_peak;
+	uint64_t pids_failures; /* forks that were refused for the limit */
 	uint64_t io_read_bytes, io_write_bytes, io_read_operations, io_write_operations;
 };
 

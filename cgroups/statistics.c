@@ -81,9 +81,13 @@ static void read_cpu_v2(const struct cgroup_entry *entry, struct cgroup_statisti
 
 static void read_pids(const struct cgroup_entry *entry, struct cgroup_statistics *s)
 {
+	cleanup_strbuf struct strbuf events = STRBUF_INIT;
+
 	s->pids_current = cgroup_read_number(entry, "pids.current");
 	s->pids_limit = cgroup_read_number(entry, "pids.max");
 	s->pids_peak = cgroup_read_number(entry, "pids.peak"); /* since 6.1 */
+	if (cgroup_read(entry, "pids.events", &events) == 0)
+		s->pids_failures = cgroup_keyed_number(events.data, "max");
 }
 
 /* Sums `key` over lines of "MAJOR:MINOR Read 4096", or "MAJOR:MINOR rbytes=4096 wbytes=0 …" (separator '='). */

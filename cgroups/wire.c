@@ -86,6 +86,7 @@ static const size_t figures[] = {
 	offsetof(struct cgroup_statistics, pids_current),
 	offsetof(struct cgroup_statistics, pids_limit),
 	offsetof(struct cgroup_statistics, pids_peak),
+	offsetof(struct cgroup_statistics, pids_failures),
 	offsetof(struct cgroup_statistics, io_read_bytes),
 	offsetof(struct cgroup_statistics, io_write_bytes),
 	offsetof(struct cgroup_statistics, io_read_operations),

@@ -31,11 +31,25 @@ struct sandbox_changes {
 	uint64_t added, modified, deleted;
 };
 
+/* Limits that the command ran into; their settings are in report.c. */
+enum sandbox_limit {
+	SANDBOX_LIMIT_TIMEOUT = 1,
+	SANDBOX_LIMIT_CPU_TIME = 2,
+	SANDBOX_LIMIT_MEMORY = 4,
+	SANDBOX_LIMIT_DISK = 8,
+	SANDBOX_LIMIT_PIDS = 16,
+	SANDBOX_LIMIT_OUTPUT = 32,
+	SANDBOX_LIMIT_FILE_SIZE = 64,
+};
+
 struct sandbox_result {
 	enum sandbox_cause cause;
 	int wait_status;
-	int interrupted_by; /* the signal */
-	uint64_t wall_ms;
+	int interrupted_by;   /* the signal */
+	unsigned int reached; /* bits of enum sandbox_limit */
+	bool guest_out_of_memory;
+	uint64_t start_ms; /* until the command began, files apart */
+	uint64_t wall_ms;  /* from then on */
 	uint64_t output_bytes, cut_bytes;
 	struct cgroup_statistics usage;
 	uint64_t user_ms, system_ms, process_peak_bytes, voluntary_switches, forced_switches;

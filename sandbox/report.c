@@ -29,10 +29,43 @@ const char *report_status(const struct sandbox_result *result)
 	return cause_words[result->cause];
 }
 
+/* In the order of the bits of enum sandbox_limit. */
+static const char *const limit_settings[] = { "timeout", "cpu-time", "memory", "disk", "pids", "output-limit",
+	"file-size", NULL };
+
+/* What it ran into beside what ended it. */
+static void add_limits(const struct sandbox *sandbox, unsigned int reached, char *text, size_t size)
+{
+	char limit[32];
+
+	for (unsigned int i = 0; limit_settings[i]; i++) {
+		size_t length = strlen(text);
+
+		if (!(reached & 1U << i))
+			continue;
+		sandbox_setting_print(sandbox->settings, sandbox_setting_find(limit_settings[i]), limit, sizeof(limit));
+		(void)snprintf(
+			text + length, size - length, "; it reached the limit %s of %s", limit_settings[i], limit);
+	}
+}
+
+/* 128 + a signal is what a killed command answers, and what others may answer too: nobody can tell from outside. */
+static void print_status(int status, char *text, size_t size)
+{
+	const char *name = status > 128 ? sigabbrev_np(status - 128) : NULL;
+
+	if (name)
+		(void)snprintf(text, size, "it ended with status %d, that of SIG%s", status, name);
+	else if (status - 128 >= SIGRTMIN && status - 128 <= SIGRTMAX)
+		(void)snprintf(
+			text, size, "it ended with status %d, that of SIGRTMIN+%d", status, status - 128 - SIGRTMIN);
+	else
+		(void)snprintf(text, size, "it ended with status %d", status);
+}
+
 void report_reason(const struct sandbox *sandbox, const struct error *failure, char *text, size_t size)
 {
 	const struct sandbox_result *result = &sandbox->result;
-	int status = result->wait_status;
 	char limit[32];
 
 	switch (result->cause) {
@@ -55,11 +88,10 @@ void report_reason(const struct sandbox *sandbox, const struct error *failure, c
 		(void)snprintf(text, size, "%s", failure->message);
 		break;
 	default:
-		if (status > 128 && sigabbrev_np(status - 128))
-			(void)snprintf(text, size, "it was killed by SIG%s", sigabbrev_np(status - 128));
-		else
-			(void)snprintf(text, size, "it ended with status %d", status);
+		print_status(result->wait_status, text, size);
 	}
+	add_limits(sandbox, result->reached & ~(SANDBOX_LIMIT_TIMEOUT | SANDBOX_LIMIT_CPU_TIME | SANDBOX_LIMIT_MEMORY),
+		text, size);
 }
 
 /* ---- JSON ---- */
@@ -79,6 +111,7 @@ static void write_usage(struct json_writer *json, const struct sandbox_result *r
 
 	json_write_key(json, "usage");
 	json_write_open(json, '{');
+	put_u64(json, "startMs", result->start_ms);
 	put_u64(json, "wallMs", result->wall_ms);
 	if (result->statistics_there) {
 		put_u64(json, "cgroupCpuNs", usage->cpu_usage_ns);
@@ -113,6 +146,17 @@ static void write_changes(struct json_writer *json, const struct sandbox_changes
 	json_write_close(json, '}');
 }
 
+static void write_reached(struct json_writer *json, unsigned int reached)
+{
+	json_write_key(json, "limitsReached");
+	json_write_open(json, '[');
+	for (unsigned int i = 0; limit_settings[i]; i++) {
+		if (reached & 1U << i)
+			json_write_string(json, limit_settings[i]);
+	}
+	json_write_close(json, ']');
+}
+
 static void write_limits(struct json_writer *json, const struct sandbox_settings *settings)
 {
 	char text[64];
@@ -136,6 +180,7 @@ static void write_json(const struct sandbox *sandbox, const char *reason, struct
 	json_write_open(&json, '{');
 	json_write_key(&json, "reportVersion");
 	json_write_u64(&json, REPORT_VERSION);
+	json_write_string_member(&json, "id", sandbox->id);
 	json_write_strings_member(&json, "command", (const char *const *)sandbox->command);
 	json_write_string_member(&json, "isolation", sandbox->settings->vm ? "microvm" : "container");
 	json_write_string_member(&json, "status", report_status(result));
@@ -146,6 +191,7 @@ static void write_json(const struct sandbox *sandbox, const char *reason, struct
 		if (result->wait_status > 128 && sigabbrev_np(result->wait_status - 128))
 			json_write_string_member(&json, "signal", sigabbrev_np(result->wait_status - 128));
 	}
+	write_reached(&json, result->reached);
 	write_usage(&json, result);
 	write_changes(&json, &result->changes);
 	write_limits(&json, sandbox->settings);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,6 +19,10 @@
 
 /* Below the state root; no container's id begins with a dot. */
 #define SCRATCH_DIRECTORY ".sandbox"
+
+/* So many files may be on the tmpfs. */
+#define BYTES_A_FILE 4096
+#define FILES_MIN    16384
 
 /* What the supervisor could not do because it was killed. */
 static void scratch_remove_after(const char *state_root, const char *id)
@@ -86,9 +91,11 @@ static int scratch_lock(struct sandbox *sandbox, struct error *err)
 static int scratch_mount(struct sandbox *sandbox, struct error *err)
 {
 	uint64_t size = sandbox->settings->disk_bytes;
+	/* A file costs the kernel memory even when it is empty. */
+	uint64_t files = size / BYTES_A_FILE > FILES_MIN ? size / BYTES_A_FILE : FILES_MIN;
 	cleanup_free char *options = size == SANDBOX_UNLIMITED
 					     ? xstrdup("mode=0755,size=100%")
-					     : xprintf("mode=0755,size=%llu", (unsigned long long)size);
+					     : xprintf("mode=0755,size=%" PRIu64 ",nr_inodes=%" PRIu64, size, files);
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return error_set(err, errno, "make a mount namespace");

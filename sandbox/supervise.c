@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 
 #include "base/alloc.h"
@@ -152,11 +153,17 @@ static void take_signals(struct supervisor *supervisor)
 static void hear(struct supervisor *supervisor)
 {
 	struct message *message = message_new();
+	struct error warning;
 
 	if (message_receive(supervisor->launch->child.socket, message) < 0)
 		supervisor->sources[SOURCE_SOCKET].fd = -1;
 	else if (message->type == LAUNCH_FAILED)
 		(void)message_to_error(message, &supervisor->last_word);
+	/* Of a micro-VM, whose processes the host's kernel does not know. */
+	else if (message->type == LAUNCH_WARNING && message_to_error(message, &warning) == -ENOMEM)
+		supervisor->sandbox->result.guest_out_of_memory = true;
+	else if (message->type == LAUNCH_WARNING)
+		log_warning("%s", warning.message);
 	close_fd(&message->fd);
 	free(message);
 }
@@ -252,9 +259,35 @@ static void collect_usage(struct supervisor *supervisor)
 		result->user_ms = (uint64_t)usage.ru_utime.tv_sec * 1000 + (uint64_t)usage.ru_utime.tv_usec / 1000;
 		result->system_ms = (uint64_t)usage.ru_stime.tv_sec * 1000 + (uint64_t)usage.ru_stime.tv_usec / 1000;
 	}
-	if (result->statistics_there && result->cause == SANDBOX_ENDED && result->usage.oom_kills != CGROUP_UNKNOWN &&
-		result->usage.oom_kills > 0 && result->wait_status != 0)
+}
+
+static bool is_some(uint64_t count)
+{
+	return count != CGROUP_UNKNOWN && count > 0;
+}
+
+static void find_limits(struct sandbox *sandbox)
+{
+	struct sandbox_result *result = &sandbox->result;
+	bool killed = result->guest_out_of_memory || (result->statistics_there && is_some(result->usage.oom_kills));
+	struct statvfs disk;
+
+	if (killed && result->cause == SANDBOX_ENDED && result->wait_status != 0)
 		result->cause = SANDBOX_OUT_OF_MEMORY;
+	if (result->cause == SANDBOX_TIMED_OUT)
+		result->reached |= SANDBOX_LIMIT_TIMEOUT;
+	if (result->cause == SANDBOX_CPU_TIME)
+		result->reached |= SANDBOX_LIMIT_CPU_TIME;
+	if (killed)
+		result->reached |= SANDBOX_LIMIT_MEMORY;
+	if (fstatvfs(sandbox->scratch_fd, &disk) == 0 && (disk.f_bfree == 0 || disk.f_ffree == 0))
+		result->reached |= SANDBOX_LIMIT_DISK;
+	if (result->statistics_there && is_some(result->usage.pids_failures))
+		result->reached |= SANDBOX_LIMIT_PIDS;
+	if (result->output_bytes > sandbox->settings->output_limit_bytes)
+		result->reached |= SANDBOX_LIMIT_OUTPUT;
+	if (result->wait_status == 128 + SIGXFSZ)
+		result->reached |= SANDBOX_LIMIT_FILE_SIZE;
 }
 
 static bool wants_changes(const struct sandbox *sandbox)
@@ -275,6 +308,9 @@ static int run(struct supervisor *supervisor, struct error *err)
 
 	if (result < 0)
 		return result;
+	/* The time that a machine takes to boot is not the command's. */
+	supervisor->sandbox->result.start_ms = now_ms() - supervisor->begin_ms;
+	supervisor->begin_ms = now_ms();
 	supervisor->sources[SOURCE_SIGNALS] = (struct pollfd){ .fd = launch->child.signal_fd, .events = POLLIN };
 	supervisor->sources[SOURCE_PROCESS] = (struct pollfd){ .fd = launch->child.pidfd, .events = POLLIN };
 	supervisor->sources[SOURCE_SOCKET] = (struct pollfd){ .fd = launch->child.socket, .events = POLLIN };
@@ -283,6 +319,7 @@ static int run(struct supervisor *supervisor, struct error *err)
 	result = child_wait(&launch->child, err);
 	supervisor->sandbox->result.wait_status = result;
 	collect_usage(supervisor);
+	find_limits(supervisor->sandbox);
 	if (result >= 0 && supervisor->last_word.code) {
 		*err = supervisor->last_word;
 		result = -err->code;

@@ -122,21 +122,73 @@ sandbox() {
 	[[ "$output" == *"time: there is no such setting"* ]]
 }
 
+# In the background; then $id and $pid are the container's and $sandbox that of duet itself.
+begin_sandbox() {
+	rm -f "$SCRATCH/work/began"
+	sandbox "$@" --workdir-mode rw -- sh -c 'echo >began; exec sleep 600' 3>&- &
+	wait_until 60 test -e "$SCRATCH/work/began" || fail "the command does not begin"
+	id=$(duet list -q)
+	pid=$(duet state "$id" | jq .pid)
+	sandbox=$(pgrep -f "^$DUET --root $ROOT sandbox" | head -n 1)
+	[ -d "/proc/$pid" ]
+}
+
+nothing_of_it_is_left() {
+	wait_until 20 sh -c "[ ! -d /proc/$pid ]" || fail "its process is left"
+	wait_until 20 sh -c "! pgrep -f '^$DUET --root $ROOT ' >/dev/null" || fail "a process of duet's is left"
+	[ -z "$(find "$ROOT/.sandbox" -mindepth 1)" ] || fail "its directory is left"
+	[ -z "$(find /sys/fs/cgroup -type d -name "*$id*" 2>/dev/null)" ] || fail "a cgroup is left"
+}
+
 @test "KILL of duet itself leaves no process, no cgroup, no directory" {
-	sandbox sleep 10$$0 3>&- &
-	wait_until 60 sh -c "pgrep -f '^sleep 10$$0$' >/dev/null"
-	kill -KILL "$(pgrep -f "^$DUET --root $ROOT sandbox" | head -n 1)"
-	wait_until 10 sh -c "! pgrep -f '^sleep 10$$0$' >/dev/null"
-	wait_until 10 sh -c "[ -z \"\$(find '$ROOT/.sandbox' -mindepth 1)\" ]"
+	begin_sandbox
+	kill -KILL "$sandbox"
+	nothing_of_it_is_left
 }
 
 @test "KILL of the guardian too: the next command removes what is left" {
-	sandbox sleep 10$$1 3>&- &
-	wait_until 60 sh -c "pgrep -f '^sleep 10$$1$' >/dev/null"
+	begin_sandbox
 	pkill -KILL -f "^$DUET --root $ROOT sandbox"
-	wait_until 10 sh -c "! pgrep -f '^$DUET --root $ROOT sandbox' >/dev/null"
+	wait_until 20 sh -c "! pgrep -f '^$DUET --root $ROOT sandbox' >/dev/null"
 	[ -z "$(duet list -q)" ]
-	run -1 pgrep -f "^sleep 10$$1$"
+	nothing_of_it_is_left
+}
+
+@test "INT, TERM and HUP of duet itself end it" {
+	for signal in INT TERM HUP; do
+		begin_sandbox
+		kill -$signal "$sandbox"
+		nothing_of_it_is_left
+		[ -z "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name '.*')" ]
+	done
+}
+
+@test "Ctrl-C and closing the terminal end it, at once when the command does not mind" {
+	local vm= command grace
+	! is_microvm || vm=--vm
+	for event in ctrl-c close; do
+		grace=60s
+		[ $event = ctrl-c ] || grace=500ms
+		rm -f "$SCRATCH/work/began" "$SCRATCH/keys"
+		mkfifo "$SCRATCH/keys"
+		printf -v command '%q ' "$DUET" --root "$ROOT" sandbox $vm --workdir "$SCRATCH/work" --workdir-mode rw --grace $grace -- \
+			sh -c 'trap "" INT HUP; echo >began; sleep 600; sleep 600'
+		timeout 120 script -qfc "exec $command" /dev/null <"$SCRATCH/keys" >/dev/null 2>&1 3>&- &
+		exec 7>"$SCRATCH/keys"
+		wait_until 60 test -e "$SCRATCH/work/began" || fail "the command does not begin"
+		id=$(duet list -q)
+		pid=$(duet state "$id" | jq .pid)
+		if [ $event = ctrl-c ]; then
+			printf '\003' >&7
+			sleep 0.3
+			[ -d "/proc/$pid" ] || fail "the first one is the command's to take or leave"
+			printf '\003' >&7
+		else
+			pkill -KILL -f "^script -qfc exec $DUET --root $ROOT"
+		fi
+		exec 7>&-
+		nothing_of_it_is_left
+	done
 }
 
 @test "signals mean to the command what they mean outside" {
