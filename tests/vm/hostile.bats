@@ -87,3 +87,25 @@ interrupted() {
 @test "a guest that loops for ever is ended by Ctrl-C" {
 	interrupted spin
 }
+@test "a panic is an error of its own" {
+	configure '.vm.kernel.parameters = ["init=/nowhere", "rdinit=/nowhere"]'
+	run --separate-stderr duet_run --vm-console </dev/null
+	echo "$stderr"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"Kernel panic"* ]]
+	[[ "$stderr" == *"the guest stopped before its init was there"* ]]
+}
+
+@test "a panic of a guest that runs is an error of its own, never a zero" {
+	configure_command sh -c 'echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger; sleep 100'
+	run --separate-stderr duet_run --vm-console </dev/null
+	echo "$stderr"
+	[ "$status" -ne 0 ]
+}
+
+@test "a guest out of memory has its process killed, or says that it panicked" {
+	configure '.process.args = ["sh", "-c", "exec tail /dev/zero"] | .linux.resources.memory.limit = 100000000'
+	run --separate-stderr duet_run </dev/null
+	echo "$status $stderr"
+	[ "$status" -eq 137 ] || [[ "$status" -eq 1 && "$stderr" == *"the guest stopped without reporting an exit status"* ]]
+}

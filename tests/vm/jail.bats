@@ -17,11 +17,11 @@ teardown() {
 	assert_nothing_left
 }
 
-# Creates container $id with a guest that waits, its monitor $pid.
+# Creates container $id with a guest that waits, its monitor $pid. The caller has a group that the monitor must not keep.
 create_waiting() {
 	id=$(new_id)
 	configure_command sleep 1000
-	duet_create "$id" </dev/null >/dev/null 2>&1
+	setpriv --groups 4242 "$DUET" --root "$ROOT" create --isolation=microvm -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1
 	pid=$(duet state "$id" | jq .pid)
 }
 
@@ -51,9 +51,10 @@ bits() {
 		[[ $(cat "$task/comm") != kvm-* ]] || continue
 		wanted=0000000000000000
 		[ "$(cat "$task/comm")" != fs ] || wanted=$serving
-		run awk -v wanted="$wanted" '
+		run awk -v wanted="$wanted" -v thread="$(cat "$task/comm")" '
 			/^NoNewPrivs:/ && $2 != 1 || /^Seccomp:/ && $2 != 2 { print }
 			/^Cap(Inh|Bnd|Amb):/ && $2 != "0000000000000000" { print }
+			/^Groups:/ && thread == "fs" && NF > 1 { print }
 			/^Cap(Prm|Eff):/ && $2 != wanted { print }' "$task/status"
 		[ -z "$output" ] || fail "$(cat "$task/comm"): $output"
 	done
@@ -75,7 +76,7 @@ bits() {
 	[ "$output" = $'/\n/rootfs' ] || fail "mounts: $output"
 	grep -q ' /rootfs .*nosuid.*nodev' "/proc/$pid/mountinfo"
 	grep -q '^[0-9 ]*[0-9:]* [^ ]* / ro' "/proc/$pid/mountinfo"
-	[ "$(cat "/proc/$pid/net/dev" | grep -c :)" -eq 1 ] # lo
+	[ "$(grep -c : "/proc/$pid/net/dev")" -eq 1 ] # lo
 	duet delete --force "$id"
 }
 
@@ -96,12 +97,13 @@ bits() {
 	done
 	# Standard streams, and a copy of each for the guest's.
 	[ $standard -le 6 ]
-	[ "$(ls "/proc/$pid/fd" | wc -l)" -lt 64 ]
+	set -- /proc/"$pid"/fd/*
+	[ $# -lt 64 ]
 	duet delete --force "$id"
 }
 
 @test "a system call that a thread has no use for ends the monitor, whichever thread makes it" {
-	local name thread numbers
+	local name thread
 	# openat(2), execve(2), socket(2), mprotect(2)
 	for name in "duet 257" "devices 41" "fs 59" "vcpu0 10"; do
 		create_waiting
@@ -125,4 +127,17 @@ bits() {
 	wait $! || status=$?
 	[ "$status" -eq 1 ]
 	grep -q "killed by its system call filter" "$SCRATCH/stderr"
+}
+
+@test "an image configures no machine" {
+	local name
+	for name in .krun_config.json .krun_vm.json .vm.json config.json duet.conf etc/duet/duet.conf etc/duet.conf; do
+		mkdir -p "$BUNDLE/rootfs/$(dirname "$name")"
+		printf '{"kernel": {"path": "/nowhere"}, "vm": {"kernel": {"path": "/nowhere"}}}\nkernel = /nowhere\n' >"$BUNDLE/rootfs/$name"
+		ln -s /etc/passwd "$BUNDLE/rootfs/$name.link"
+	done
+	configure_command sh -c 'cat /.krun_vm.json >/dev/null && echo in the guest'
+	run duet_run
+	[ "$status" -eq 0 ]
+	[ "$output" = "in the guest" ]
 }
