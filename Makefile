@@ -220,9 +220,9 @@ bench-start-testbed: all guest test-programs ## the same in the testbed, where K
 		/duet/scripts/bench-start.sh /duet/build
 
 soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
-	@bats tests/soak/runs.bats
+	@bats tests/soak/runs.bats tests/soak/clones.bats
 	@KILLED_ROUNDS=300 bats tests/killed.bats
-	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) tests/soak/runs.bats
+	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) tests/soak/runs.bats tests/soak/clones.bats
 
 install: all guest ## install the program, the guest's kernel and init, manual page and completions; DESTDIR= PREFIX=
 	install -D -m 0755 $(BUILD)/duet $(DESTDIR)$(PREFIX)/bin/duet

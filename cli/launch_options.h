@@ -28,6 +28,7 @@ enum launch_option {
 	LAUNCH_OPTION_VM_MEMORY,
 	LAUNCH_OPTION_VM_VCPUS,
 	LAUNCH_OPTION_VM_HUGE_PAGES,
+	LAUNCH_OPTION_VM_BOOT_TIMEOUT,
 	LAUNCH_OPTION_VM_CONSOLE,
 	LAUNCH_OPTION_NO_TEMPLATE,
 	LAUNCH_OPTION_CONSOLE_SOCKET,
@@ -50,6 +51,7 @@ enum launch_option {
 	{ "vm-boot", LAUNCH_OPTION_VM_BOOT, "auto|linux|pvh", "how the kernel is entered (default: auto)" },             \
 	{ "vm-memory", LAUNCH_OPTION_VM_MEMORY, "SIZE", "the guest's memory (default: from the memory limit, else 256M)" }, \
 	{ "vm-vcpus", LAUNCH_OPTION_VM_VCPUS, "N", "its processors (default: from the cpu quota or cpuset, else 1)" },    \
+	{ "vm-boot-timeout", LAUNCH_OPTION_VM_BOOT_TIMEOUT, "SECONDS", "how long its guest may give no sign of life before the container runs (180)" }, \
 	{ "vm-huge-pages", LAUNCH_OPTION_VM_HUGE_PAGES, NULL, "take its memory from the host's reserve of 2 MiB pages" }, \
 	{ "vm-console", LAUNCH_OPTION_VM_CONSOLE, NULL, "the guest kernel's messages to standard error" },               \
 	{ "no-template", LAUNCH_OPTION_NO_TEMPLATE, NULL, "boot the guest, and write no template of it" },               \

@@ -73,7 +73,7 @@ struct launch_options {
 	const char *default_isolation;           /* what the program's name says; NULL: nothing */
 	const char *settings_file;               /* NULL: SETTINGS_FILE, if it is there */
 	const char *guest_kernel, *guest_initrd; /* NULL: the bundle's, the host's configuration's, duet's own */
-	const char *vm_boot, *vm_memory, *vm_vcpus;
+	const char *vm_boot, *vm_memory, *vm_vcpus, *vm_boot_timeout;
 	bool vm_huge_pages;
 	bool vm_console;  /* the guest kernel's messages to standard error */
 	bool no_template; /* the guest boots, and writes no template either (runtime/template.h) */
@@ -106,6 +106,7 @@ struct launch_vm {
 	bool huge_pages;
 	uint64_t memory_bytes;
 	unsigned vcpus;
+	unsigned boot_timeout_s;
 	bool console;
 	struct launch_template template;
 	unsigned char template_key[32];

@@ -11,6 +11,9 @@
 #define MEMORY_DEFAULT (256 * MEBIBYTE)
 /* The monitor itself, KVM's page tables, the descriptors and inodes of the share; measured well below. */
 #define MEMORY_OVERHEAD (24 * MEBIBYTE)
+/* Between two signs of life of a guest that is not up yet. */
+#define BOOT_TIMEOUT_S     180
+#define BOOT_TIMEOUT_MAX_S 86400
 
 /* Where a word comes from, for messages; NULL word: nobody said anything. */
 struct said {
@@ -171,6 +174,18 @@ static int choose_vcpus(struct launch *launch, struct error *err)
 
 /* ---- what it boots ---- */
 
+static int choose_boot_timeout(struct launch *launch, struct error *err)
+{
+	const char *word = launch->options->vm_boot_timeout;
+	uint64_t seconds = BOOT_TIMEOUT_S;
+
+	if (word && (parse_u64(word, &seconds) < 0 || !seconds || seconds > BOOT_TIMEOUT_MAX_S))
+		return error_set(
+			err, -EINVAL, "--vm-boot-timeout %s: 1 to %d seconds are possible", word, BOOT_TIMEOUT_MAX_S);
+	launch->vm.boot_timeout_s = (unsigned)seconds;
+	return 0;
+}
+
 /* An initrd goes with the kernel beside which it was named. */
 static int choose_kernel(struct launch *launch, struct error *err)
 {
@@ -221,6 +236,8 @@ int microvm_machine(struct launch *launch, struct error *err)
 		result = choose_vcpus(launch, err);
 	if (result == 0)
 		result = choose_kernel(launch, err);
+	if (result == 0)
+		result = choose_boot_timeout(launch, err);
 	if (result < 0)
 		return result;
 	choose_cmdline(launch);

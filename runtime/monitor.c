@@ -11,9 +11,9 @@
 
 #include "base/log.h"
 #include "microvm/confine.h"
+#include "microvm/diagnosis.h"
 #include "runtime/monitor_internal.h"
 
-#define BOOT_TIMEOUT_MS (180 * 1000)
 /* How soon a listener that ran out of descriptors is looked at again. */
 #define ACCEPT_AGAIN_MS 100
 #define SESSION_MAIN    0
@@ -56,15 +56,18 @@ static int read_signals(struct monitor *monitor, struct error *err)
 static int stopped(struct monitor *monitor, struct error *err)
 {
 	enum vm_stop_cause cause = vm_stop_cause(monitor->vm, err);
+	char text[DIAGNOSIS_TEXT_BYTES];
 
 	if (cause == VM_CRASHED)
 		return error_prefix(err, "the guest crashed");
+	if (vm_diagnose_panic(monitor->vm, text))
+		return error_set(
+			err, -EIO, "the guest's kernel panicked: %s (--vm-console shows the kernel's messages)", text);
 	if (monitor->phase == PHASE_BOOTING)
 		return error_set(err, -EIO,
 			"the guest stopped before its init was there (--vm-console shows the kernel's messages)");
 	return error_set(err, -EIO,
-		"the guest stopped without reporting an exit status (a kernel panic? --vm-console shows the kernel's "
-		"messages)");
+		"the guest stopped without reporting an exit status (--vm-console shows the kernel's messages)");
 }
 
 /* ---- the template ---- */
@@ -183,18 +186,26 @@ static int step(struct monitor *monitor, int timeout_ms, struct error *err)
 	return ready ? serve_sources(monitor, err) : 0;
 }
 
+/* It halts, or it loops: where it is tells which. */
+static int not_up(struct monitor *monitor, struct error *err)
+{
+	char text[DIAGNOSIS_TEXT_BYTES];
+
+	vm_diagnose_processors(monitor->vm, text);
+	return error_set(err, -ETIMEDOUT,
+		"the guest was not up within %u s: %s (--vm-console shows the kernel's messages)",
+		monitor->launch->vm.boot_timeout_s, text);
+}
+
 /* Until the workload has ended and all that it wrote is where it was to go. */
 static int live(struct monitor *monitor, struct error *err)
 {
+	int boot_timeout_ms = (int)monitor->launch->vm.boot_timeout_s * 1000;
 	int result = 0;
 
 	while (result == 0 && !(monitor->phase == PHASE_EXITED && monitor_output_arrived(&monitor->finished)))
-		result = step(monitor, monitor->phase < PHASE_CREATED ? BOOT_TIMEOUT_MS : -1, err);
-	if (result == 1)
-		return error_set(err, -ETIMEDOUT,
-			"the guest was not up within %d s (--vm-console shows the kernel's messages)",
-			BOOT_TIMEOUT_MS / 1000);
-	return result;
+		result = step(monitor, monitor->phase < PHASE_CREATED ? boot_timeout_ms : -1, err);
+	return result == 1 ? not_up(monitor, err) : result;
 }
 
 /* ---- the end ---- */

@@ -3,6 +3,7 @@
 # Micro-VMs that go on from a booted guest's snapshot: the same container, nothing of another one in it.
 
 load ../helpers
+load ../clones
 
 setup_file() {
 	export DUET_ISOLATION=microvm DUET_CACHE_DIR
@@ -109,4 +110,10 @@ debug_run() {
 	done
 	wait
 	[ "$(cat "$SCRATCH"/clone.* | fold -w 16 | sort -u | wc -l)" -eq 2 ]
+}
+
+# `make soak` takes twenty.
+@test "nothing that a guest draws or is given repeats in clones" {
+	clone_identities 4
+	nothing_repeats 4
 }
