@@ -63,28 +63,50 @@ static void write_user(struct json_writer *json, const struct sandbox *sandbox)
 	json_write_close(json, '}');
 }
 
+/* One value for a name: which of two a program takes is its own affair. */
+static void set_variable(char ***list, const char *variable)
+{
+	size_t length = strcspn(variable, "="), count = 0;
+
+	for (; *list && (*list)[count]; count++) {
+		if (strncmp((*list)[count], variable, length) == 0 && (*list)[count][length] == '=') {
+			free((*list)[count]);
+			(*list)[count] = xstrdup(variable);
+			return;
+		}
+	}
+	*list = xrealloc(*list, count + 2, sizeof(**list));
+	(*list)[count] = xstrdup(variable);
+	(*list)[count + 1] = NULL;
+}
+
+static void pass_variables(char ***list, const char *const *names)
+{
+	for (; names && *names; names++) {
+		const char *value = getenv(*names);
+		cleanup_free char *variable = value ? xprintf("%s=%s", *names, value) : NULL;
+
+		if (variable)
+			set_variable(list, variable);
+	}
+}
+
+/* From the weakest to the strongest word. */
 static void write_environment(struct json_writer *json, const struct sandbox *sandbox)
 {
 	const struct sandbox_settings *settings = sandbox->settings;
+	char **list = NULL;
 
-	json_write_key(json, "env");
-	json_write_open(json, '[');
-	json_write_string(json, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-	json_write_string(json, is_strict(sandbox) ? "HOME=/tmp" : "HOME=/root");
-	for (unsigned int list = 0; list < 2; list++) {
-		const char *const *names = list ? (const char *const *)settings->pass_environment : passed_variables;
-
-		for (; names && *names; names++) {
-			const char *value = getenv(*names);
-			cleanup_free char *entry = value ? xprintf("%s=%s", *names, value) : NULL;
-
-			if (entry)
-				json_write_string(json, entry);
-		}
-	}
-	for (char **entry = settings->environment; entry && *entry; entry++)
-		json_write_string(json, *entry);
-	json_write_close(json, ']');
+	set_variable(&list, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	set_variable(&list, is_strict(sandbox) ? "HOME=/tmp" : "HOME=/root");
+	for (char **variable = sandbox->image.environment; variable && *variable; variable++)
+		set_variable(&list, *variable);
+	pass_variables(&list, passed_variables);
+	pass_variables(&list, (const char *const *)settings->pass_environment);
+	for (char **variable = settings->environment; variable && *variable; variable++)
+		set_variable(&list, *variable);
+	json_write_strings_member(json, "env", (const char *const *)list);
+	free_strings(list);
 }
 
 static void write_capabilities(struct json_writer *json, const struct sandbox *sandbox)

@@ -10,6 +10,7 @@
 
 #include "base/strbuf.h"
 #include "cgroups/cgroup.h"
+#include "sandbox/image.h"
 #include "sandbox/sandbox.h"
 
 #define SANDBOX_IDS 65536U /* ids of the user namespace */
@@ -68,12 +69,14 @@ struct sandbox {
 	char *const *command;
 	const char *state_root;
 	char id[64];
-	char *workdir;   /* absolute, without symbolic links */
-	char *scratch;   /* absolute path of the tmpfs */
-	int lock_fd;     /* of the directory under the tmpfs, locked for as long as the supervisor lives */
-	int scratch_fd;  /* the tmpfs */
-	int rootfs_fd;   /* SCRATCH/rootfs, once it is mounted */
-	int lifeline_fd; /* the guardian sees its other end close */
+	char *workdir;      /* absolute, without symbolic links */
+	struct image image; /* of --rootfs, or of --bundle a directory */
+	char *base;         /* the lower root as a directory of the host's: "/", --rootfs, --bundle's, SCRATCH/image */
+	char *scratch;      /* absolute path of the tmpfs */
+	int lock_fd;        /* of the directory under the tmpfs, locked for as long as the supervisor lives */
+	int scratch_fd;     /* the tmpfs */
+	int rootfs_fd;      /* SCRATCH/rootfs, once it is mounted */
+	int lifeline_fd;    /* the guardian sees its other end close */
 	pid_t guardian;
 	bool user_namespace;
 	uint32_t first_id; /* host id of the namespace's 0 */

@@ -32,8 +32,8 @@ static const char *const file_systems[] = { "ext2", "ext3", "ext4", "xfs", "btrf
 
 struct root {
 	struct sandbox *sandbox;
-	const char *base; /* the lower root on the host: "/" or --rootfs */
-	int maps;         /* user namespace for idmapped mounts; -EBADF: none */
+	int maps;        /* user namespace for idmapped mounts; -EBADF: none */
+	bool base_owned; /* the base was unpacked for this sandbox, and belongs to its ids already */
 };
 
 static bool is_below_any(const char *path, const char *const *directories)
@@ -56,7 +56,8 @@ static int detached_bind(const struct root *root, const char *source, bool read_
 
 	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
 		return error_set(err, errno, "bind %s", source);
-	if (root->maps >= 0 && mount_setattr(tree, "", AT_EMPTY_PATH, &maps, sizeof(maps)) < 0)
+	if (root->maps >= 0 && !(root->base_owned && source == root->sandbox->base) &&
+		mount_setattr(tree, "", AT_EMPTY_PATH, &maps, sizeof(maps)) < 0)
 		return error_set(err, errno, "map the owners of %s into the sandbox", source);
 	return take_fd(&tree);
 }
@@ -104,7 +105,7 @@ static int overlay(struct root *root, const char *host_path, const char *inside,
 	if (result == 0)
 		result = make_layer(root, "work", work, sizeof(work), err);
 	if (result == 0)
-		result = mask_layers(root->sandbox, host_path, strcmp(root->base, "/") == 0, mask, up, err);
+		result = mask_layers(root->sandbox, host_path, strcmp(root->sandbox->base, "/") == 0, mask, up, err);
 	if (result < 0)
 		return result;
 	tree = detached_bind(root, host_path, true, err);
@@ -314,7 +315,8 @@ static int choose_ids(struct root *root, struct error *err)
 {
 	int result = open_maps(root, err);
 
-	if (result < 0 || root->maps < 0 || (can_map(root, root->base) && can_map(root, root->sandbox->workdir)))
+	if (result < 0 || root->maps < 0 ||
+		((root->base_owned || can_map(root, root->sandbox->base)) && can_map(root, root->sandbox->workdir)))
 		return result;
 	log_debug("the file systems cannot map owners: the sandbox has the host's ids");
 	close_fd(&root->maps);
@@ -332,26 +334,40 @@ static int make_rootfs(struct root *root, struct error *err)
 	target = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target < 0)
 		return error_set(err, errno, "open the sandbox's root");
-	result = overlay(root, root->base, "/", target, err);
+	result = overlay(root, root->sandbox->base, "/", target, err);
 	if (result < 0)
 		return result;
 	root->sandbox->rootfs_fd = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return root->sandbox->rootfs_fd < 0 ? error_set(err, errno, "open the sandbox's root") : 0;
 }
 
+/* The image where it needs no ids yet, the ids, then what is unpacked for them. */
+static int make_base(struct root *root, struct error *err)
+{
+	struct sandbox *sandbox = root->sandbox;
+	bool mounted = sandbox->image.kind == IMAGE_FILE_SYSTEM;
+	int result = 0;
+
+	root->base_owned = sandbox->image.kind == IMAGE_ARCHIVE || sandbox->image.kind == IMAGE_LAYOUT;
+	if (mounted)
+		result = image_place(sandbox, &sandbox->image, err);
+	if (mounted || root->base_owned)
+		sandbox->base = xprintf("%s/" IMAGE_PLACE, sandbox->scratch);
+	if (result == 0)
+		result = choose_ids(root, err);
+	if (result == 0 && root->base_owned)
+		result = image_place(sandbox, &sandbox->image, err);
+	return result;
+}
+
 int root_make(struct sandbox *sandbox, struct error *err)
 {
 	struct root root = { .sandbox = sandbox, .maps = -EBADF };
-	cleanup_free char *base = realpath(sandbox->settings->rootfs ? sandbox->settings->rootfs : "/", NULL);
-	int result;
+	int result = make_base(&root, err);
 
-	if (!base)
-		return error_set(err, errno, "--rootfs %s", sandbox->settings->rootfs);
-	root.base = base;
-	result = choose_ids(&root, err);
 	if (result == 0)
 		result = make_rootfs(&root, err);
-	if (result == 0 && strcmp(base, "/") == 0)
+	if (result == 0 && strcmp(sandbox->base, "/") == 0)
 		result = overlay_mounts(&root, err);
 	if (result == 0)
 		result = place_workdir(&root, err);

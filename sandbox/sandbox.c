@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/sandbox.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -8,6 +9,8 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "oci/spec.h"
+#include "runtime/container.h"
 #include "sandbox/internal.h"
 
 /* Host ids that distributions leave to nobody: above those of systemd's containers and far from /etc/subuid's. */
@@ -32,7 +35,6 @@ static int check_supported(const struct sandbox_settings *settings, struct error
 		const char *name;
 		bool used;
 	} missing[] = {
-		{ "bundle", settings->bundle },
 		{ "net=user", strcmp(settings->network, "user") == 0 },
 		{ "allow-host", settings->allow_hosts },
 		{ "publish", settings->publish },
@@ -95,6 +97,62 @@ static int fetch(struct sandbox *sandbox, int status, struct error *err)
 	return status;
 }
 
+static void free_spec(struct oci_spec **spec)
+{
+	oci_spec_free(*spec);
+}
+
+/* A bundle's root and environment; its mounts, limits and hooks are of another purpose than a sandbox's. */
+static int find_bundle(struct sandbox *sandbox, const char *path, struct error *err)
+{
+	cleanup_fd int bundle = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup(free_spec) struct oci_spec *spec = NULL;
+	cleanup_free char *root = NULL;
+	size_t count = 0;
+	int result = bundle < 0 ? error_set(err, errno, "--bundle %s", path)
+				: oci_spec_load(&spec, bundle, CONTAINER_CONFIG_FILE, err);
+
+	if (result < 0)
+		return result;
+	root = spec->root.path[0] == '/' ? xstrdup(spec->root.path) : xprintf("%s/%s", path, spec->root.path);
+	sandbox->base = realpath(root, NULL);
+	if (!sandbox->base)
+		return error_set(err, errno, "--bundle %s: root.path", path);
+	while (spec->process && spec->process->env && spec->process->env[count])
+		count++;
+	sandbox->image.environment = xcalloc(count + 1, sizeof(char *));
+	for (size_t i = 0; i < count; i++)
+		sandbox->image.environment[i] = xstrdup(spec->process->env[i]);
+	return 0;
+}
+
+/* What the root is made of; nothing is made yet. */
+static int find_base(struct sandbox *sandbox, struct error *err)
+{
+	const struct sandbox_settings *settings = sandbox->settings;
+	int result;
+
+	if (settings->bundle && settings->rootfs)
+		return error_set(err, -EINVAL, "--bundle and --rootfs: a sandbox has one root");
+	if (settings->bundle)
+		return find_bundle(sandbox, settings->bundle, err);
+	if (!settings->rootfs) {
+		sandbox->base = xstrdup("/");
+		return 0;
+	}
+	result = image_open(settings->rootfs, &sandbox->image, err);
+	if (result < 0)
+		return result;
+	if (sandbox->image.kind == IMAGE_FILE_SYSTEM && settings->vm)
+		return error_set(err, -ENOTSUP,
+			"--rootfs %s: a disk image as the root of a micro-VM is not in this version", settings->rootfs);
+	if (sandbox->image.kind == IMAGE_DIRECTORY) {
+		sandbox->base = realpath(settings->rootfs, NULL);
+		return sandbox->base ? 0 : error_set(err, errno, "--rootfs %s", settings->rootfs);
+	}
+	return 0;
+}
+
 static int run_one(struct sandbox *sandbox, struct error *err)
 {
 	int result = scratch_open(sandbox, err);
@@ -150,6 +208,8 @@ int sandbox_run(
 	if (result == 0)
 		result = find_workdir(&sandbox, err);
 	if (result == 0)
+		result = find_base(&sandbox, err);
+	if (result == 0)
 		result = copy_check(&sandbox, err);
 	if (result == 0)
 		result = changes_prepare(&sandbox, err);
@@ -170,6 +230,8 @@ int sandbox_run(
 	for (unsigned int i = 0; i < sandbox.layer_count; i++)
 		free(sandbox.layers[i]);
 	devices_free(&sandbox);
+	image_close(&sandbox.image);
+	free(sandbox.base);
 	free(sandbox.workdir);
 	return result;
 }
