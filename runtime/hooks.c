@@ -37,6 +37,8 @@ static void hook_execute(const struct oci_hook *hook, int input)
 
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	if (hook->timeout_s > 0)
+		(void)setpgid(0, 0);
 	/* Nothing that the runtime or its caller has open is a hook's business, least of all one inside the container.
 	 */
 	if (dup2(input, STDIN_FILENO) < 0 || descriptors_close(STDERR_FILENO + 1, ~0U) < 0)
@@ -63,6 +65,8 @@ static int hook_wait(pid_t pid, const struct oci_hook *hook, struct error *err)
 		if (ready == 0) {
 			expired = true;
 			(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+			/* The group's name is taken until the hook itself is waited for. */
+			(void)kill(-pid, SIGKILL);
 		}
 	}
 	while (waitpid(pid, &status, 0) < 0) {
@@ -93,6 +97,10 @@ static int hook_run(const struct oci_hook *hook, const struct oci_state *state, 
 		return error_set(err, errno, "fork for hook %s", hook->path);
 	if (pid == 0)
 		hook_execute(hook, input);
+	/* What a hook has started ends with it when its time is up. One without a limit stays in the caller's group, so
+	 * that the terminal's interrupt reaches it. Both sides set it: whoever comes first. */
+	if (hook->timeout_s > 0)
+		(void)setpgid(pid, pid);
 	return hook_wait(pid, hook, err);
 }
 

@@ -258,3 +258,28 @@ as_nobody() {
 	[ "$(duet list -f json -q)" = "$id" ]
 	duet delete --force "$id"
 }
+
+@test "kill and delete take a regular expression, and try every container that it matches" {
+	local id
+	configure_command sleep 1000
+	for id in web-1 web-2 db-1; do
+		duet create -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1
+	done
+	duet start web-1
+	duet kill web-2 KILL
+	wait_until 10 is_in_state web-2 stopped
+	# One that cannot be deleted does not keep the others.
+	run duet delete --regex '^web-[12]$'
+	[ "$status" -eq 1 ]
+	[[ $output == *web-1*"is running"* ]]
+	[ "$(duet list -q | tr '\n' ' ')" = "db-1 web-1 " ]
+	duet kill --regex '1$' KILL
+	wait_until 10 is_in_state web-1 stopped
+	wait_until 10 is_in_state db-1 stopped
+	duet delete -r no-such-name
+	duet delete -r '[0-9]'
+	[ -z "$(duet list -q)" ]
+	run duet delete --regex 'web-('
+	[ "$status" -eq 1 ]
+	[[ $output == *'regular expression "web-("'* ]]
+}

@@ -228,10 +228,13 @@ with_hooks() {
 
 @test "hooks: one that takes too long is killed and counts as failed" {
 	is_microvm && skip "the same code"
-	with_hooks createRuntime "exec sleep 100"
+	# What it has started goes with it, or this would wait for the standard output that it holds.
+	with_hooks createRuntime "sleep 100 & echo \$! >$SCRATCH/trace; wait"
 	run duet create -b "$BUNDLE" "$(new_id)" </dev/null
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"hook /bin/sh did not end within 1 s"* ]] || fail "$output"
+	ended() { [ ! -e "/proc/$1" ] || [[ $(sed 's/.*) //' "/proc/$1/stat") == Z* ]]; }
+	wait_until 10 ended "$(cat "$SCRATCH/trace")"
 }
 
 @test "hooks: a startContainer hook that fails keeps the process from starting" {
