@@ -194,7 +194,7 @@ FUZZ_FLAGS    = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address
 
 fuzz: ## every libFuzzer target for FUZZ_SECONDS= (default 60), with AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/install-deps.sh fuzz
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC="$(FUZZ_CC)" CFLAGS="$(FUZZ_FLAGS)" fuzz-programs
+	@$(MAKE) --no-print-directory -j$(shell nproc) BUILD=$(BUILD)/fuzz CC="$(FUZZ_CC)" CFLAGS="$(FUZZ_FLAGS)" fuzz-programs
 	@scripts/fuzz.sh $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 FUZZ_CC ?= clang
