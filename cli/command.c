@@ -7,6 +7,7 @@
 enum { OPTIONS_MAX = 64 };
 
 const struct command *const command_table[] = {
+	&command_bench,
 	&command_compare,
 	&command_completion,
 	&command_create,

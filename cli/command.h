@@ -58,6 +58,7 @@ struct command {
 extern const struct command *const command_table[]; /* ends with NULL */
 extern const struct command_option global_option_table[];
 
+extern const struct command command_bench;
 extern const struct command command_compare;
 extern const struct command command_completion;
 extern const struct command command_create;

@@ -6,7 +6,7 @@ set -euo pipefail
 build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev libsystemd-dev
 	libarchive-dev zlib1g-dev libzstd-dev)
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
-test=(bats libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps)
+test=(bats python3-jsonschema libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps)
 bench=(crun runc bubblewrap)
 clients=(podman conmon runc netavark aardvark-dns containerd containernetworking-plugins docker.io iptables iproute2 tini catatonit
 	curl libcap2-bin uidmap slirp4netns python3 python3-grpcio)

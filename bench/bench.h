@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * `duet bench`: what each wall costs, on the same work, measured in turn.
+ */
+#ifndef DUET_BENCH_BENCH_H
+#define DUET_BENCH_BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/results.h"
+
+enum bench_suite {
+	BENCH_STARTUP = 1 << 0,
+	BENCH_SYSCALLS = 1 << 1,
+	BENCH_FILES = 1 << 2,
+	BENCH_WORKLOADS = 1 << 3,
+	BENCH_ALL = (1 << 4) - 1,
+};
+
+enum bench_column {
+	BENCH_HOST = 1 << 0,
+	BENCH_CONTAINER = 1 << 1,
+	BENCH_MICROVM = 1 << 2,  /* a guest that boots */
+	BENCH_SNAPSHOT = 1 << 3, /* one that goes on from a template */
+	BENCH_ALL_COLUMNS = (1 << 4) - 1,
+};
+
+struct bench_options {
+	const char *bundle;   /* whose root and walls are measured; NULL: a small one that is made for this */
+	unsigned int columns; /* of enum bench_column */
+	unsigned int suites;  /* of enum bench_suite */
+	uint64_t runs;        /* rounds; 0: as the length asks for */
+	bool full;            /* the long suite: no bound on the time, nothing left out because it is slow */
+	char **peers;         /* names of other OCI runtimes for the start-up columns; NULL: none */
+	bool progress;        /* on standard error */
+};
+
+/* "startup,files": the bits of the names, or -EINVAL with *err set. */
+int bench_parse_suites(const char *list, unsigned int *suites, struct error *err);
+int bench_parse_columns(const char *list, unsigned int *columns, struct error *err);
+
+/* Measures. An interrupt (SIGINT, SIGTERM, SIGHUP) ends it early: *results has what there is then, and `interrupted` is
+ * set. 0 or a negative errno with *err set. */
+int bench_run(const struct bench_options *options, struct results **results, struct error *err);
+
+/* For people, and for spreadsheets; the JSON form is results_write_json(). */
+void results_write_text(const struct results *results, struct strbuf *text);
+void results_write_csv(const struct results *results, struct strbuf *csv);
+
+#endif

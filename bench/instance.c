@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "bench/bench_internal.h"
+
+enum {
+	START_TIMEOUT_MS = 180000,
+	ORDER_TIMEOUT_MS = 300000,
+	STOP_TIMEOUT_MS = 30000,
+	DELETE_TIMEOUT_MS = 30000,
+	WORDS_MAX = 16
+};
+
+char *bench_new_id(struct bench *bench)
+{
+	return xprintf("bench-%d-%llu", (int)getpid(), (unsigned long long)bench->next_id++);
+}
+
+/* crun, runc and their like take the same words; isolation is duet's alone. */
+char **column_command(const struct bench *bench, const struct column *column, const char *verb, const char *id)
+{
+	char **words = xcalloc(WORDS_MAX, sizeof(*words));
+	bool makes = strcmp(verb, "run") == 0 || strcmp(verb, "create") == 0;
+	size_t count = 0;
+
+	words[count++] = xstrdup(column->runtime ? column->runtime : bench->program);
+	words[count++] = xstrdup("--root");
+	words[count++] =
+		column->runtime ? xprintf("%s/%s", bench->scratch, column->runtime) : xstrdup(bench->state_root);
+	words[count++] = xstrdup(verb);
+	if (makes) {
+		words[count++] = xstrdup("--bundle");
+		words[count++] = xstrdup(bench->bundle);
+	}
+	if (makes && !column->runtime)
+		words[count++] = xstrdup(column->is_vm ? "--isolation=microvm" : "--isolation=container");
+	if (makes && column->kind == COLUMN_MICROVM)
+		words[count++] = xstrdup("--no-template");
+	if (strcmp(verb, "delete") == 0)
+		words[count++] = xstrdup("--force");
+	words[count++] = xstrdup(id);
+	return words;
+}
+
+void bench_delete(struct bench *bench, const struct column *column, const char *id)
+{
+	char **words = column_command(bench, column, "delete", id);
+	int signals = bench->interrupted_by;
+	struct error err;
+
+	/* It has to be gone also when somebody wants to go home. */
+	bench->interrupted_by = 0;
+	if (process_run(bench, (const char *const *)words, DELETE_TIMEOUT_MS, NULL, &err) < 0)
+		log_debug("%s", err.message);
+	if (signals)
+		bench->interrupted_by = signals;
+	free_strings(words);
+}
+
+static int read_ready(struct bench *bench, struct instance *instance, struct error *err)
+{
+	cleanup_free char *line = NULL;
+	int result = process_line(bench, &instance->process, START_TIMEOUT_MS, &line, NULL);
+	char clock[32];
+
+	if (result == 1 && sscanf(line, "ready %31s %lf", clock, &instance->ticks_per_second) == 2)
+		return 0;
+	if (result == 1)
+		return error_set(err, -EPROTO, "the measuring program said \"%s\"", line);
+	if (result < 0)
+		return error_set(err, -result, "wait for the measuring program");
+	result = process_wait(bench, &instance->process, STOP_TIMEOUT_MS, NULL);
+	if (result >= 0) {
+		cleanup_free char *complaint = process_complaint(&instance->process, result);
+
+		return error_set(err, -EPROTO, "%s", complaint);
+	}
+	return error_set(err, -result, "wait for the measuring program");
+}
+
+int instance_start(struct bench *bench, struct column *column, struct instance *instance, struct error *err)
+{
+	cleanup_free char *program = xprintf("%s/" MEASURE_FILE, bench->inside);
+	cleanup_free char *work = xprintf("%s/work", bench->inside);
+	const char *const on_host[] = { program, "serve", work, NULL };
+	char **words = NULL;
+	int result;
+
+	*instance = (struct instance){ .column = column };
+	if (column->kind != COLUMN_HOST) {
+		instance->id = bench_new_id(bench);
+		words = column_command(bench, column, "run", instance->id);
+	}
+	result = process_start(
+		bench, words ? (const char *const *)words : on_host, PROCESS_INPUT, &instance->process, err);
+	if (words)
+		free_strings(words);
+	if (result == 0) {
+		instance->running = true;
+		result = read_ready(bench, instance, err);
+	}
+	if (result == 0)
+		column->start_ms = (bench_now_ns() - instance->process.begin_ns) / 1000000;
+	else
+		instance_stop(bench, instance);
+	return result;
+}
+
+/* It ends by itself when its input does; what does not end in time is killed. */
+void instance_stop(struct bench *bench, struct instance *instance)
+{
+	int ended = -EINTR;
+
+	close_fd(&instance->process.input);
+	if (instance->running && !bench->interrupted_by)
+		ended = process_wait(bench, &instance->process, STOP_TIMEOUT_MS, NULL);
+	if (instance->running && ended < 0 && instance->id) {
+		bench_delete(bench, instance->column, instance->id);
+		ended = process_wait(bench, &instance->process, STOP_TIMEOUT_MS, NULL);
+	}
+	if (instance->running)
+		process_close(&instance->process);
+	free(instance->id);
+	instance->id = NULL;
+	instance->running = false;
+}
+
+static int end_of_order(const char *line, uint64_t *operations, double *ns, struct error *err)
+{
+	unsigned long long number;
+	double duration;
+
+	if (sscanf(line, "done %llu %lf", &number, &duration) == 2) {
+		if (operations)
+			*operations = number;
+		if (ns)
+			*ns = duration;
+		return 0;
+	}
+	if (strncmp(line, "skip ", 5) == 0)
+		return error_set(err, -ENOTSUP, "%s", line + 5);
+	return error_set(err, -EPROTO, "the measuring program said \"%s\"", line);
+}
+
+int instance_order(struct bench *bench, struct instance *instance, const char *order, struct results_cell *cell,
+	uint64_t *operations, double *ns, struct error *err)
+{
+	cleanup_free char *text = xprintf("%s\n", order);
+
+	if (write(instance->process.input, text, strlen(text)) != (ssize_t)strlen(text))
+		return error_set(err, errno, "give the measuring program its order");
+	if (cell)
+		results_begin_round(cell);
+	for (;;) {
+		cleanup_free char *line = NULL;
+		int result = process_line(bench, &instance->process, ORDER_TIMEOUT_MS, &line, NULL);
+		unsigned long long number;
+		double value;
+
+		if (result <= 0)
+			return error_set(err, result ? -result : EPIPE, "%s: wait for the measuring program", order);
+		if (!cell || sscanf(line, "sample %llu %lf", &number, &value) != 2)
+			return end_of_order(line, operations, ns, err);
+		results_add_sample(cell, value, number);
+	}
+}
