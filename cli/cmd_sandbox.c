@@ -10,7 +10,11 @@
 
 enum { OPTION_PROFILE = OPTION_LONG, SANDBOX_SETTINGS(CODE_PLAIN, CODE_INITIAL) };
 
-#define OPTION_PLAIN(name, kind, member, argument, help, words, limit) { name, OPTION_##member, argument, help },
+/* The one with a letter. */
+#define CODE_OF(member) \
+	(offsetof(struct sandbox_settings, member) == offsetof(struct sandbox_settings, quiet) ? 'q' : OPTION_##member)
+
+#define OPTION_PLAIN(name, kind, member, argument, help, words, limit) { name, CODE_OF(member), argument, help },
 #define OPTION_INITIAL(name, kind, member, argument, help, initial, words, limit) \
 	{ name, OPTION_##member, argument, help " (default " initial ")" },
 
@@ -23,6 +27,8 @@ static int take_option(struct sandbox_settings *settings, int option, struct err
 {
 	if (option == OPTION_PROFILE)
 		return sandbox_profile_apply(settings, optarg, err);
+	if (option == 'q')
+		option = OPTION_quiet;
 	return sandbox_set(settings, &sandbox_settings_table[option - OPTION_PROFILE - 1], optarg, err);
 }
 

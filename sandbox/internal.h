@@ -86,6 +86,8 @@ struct sandbox {
 	struct sandbox_device devices[SANDBOX_DEVICES_MAX];
 	unsigned int device_count;
 	struct sandbox_result result;
+	struct error failure; /* of one that was not started */
+	unsigned int number;  /* of the run, from 1; 0: the only one */
 };
 
 /* scratch.c */
@@ -132,11 +134,27 @@ int config_write(const struct sandbox *sandbox, struct error *err);
 /* supervise.c: creates, starts, watches, deletes. */
 int supervise(struct sandbox *sandbox, struct error *err);
 
-/* report.c */
-int report_write(const struct sandbox *sandbox, const struct error *failure, struct error *err);
-void report_summary(const struct sandbox *sandbox);
+/* From the checks to the last file removed; what came of it is in sandbox->result, and in failure when that is
+ * SANDBOX_NOT_STARTED. */
+void sandbox_once(struct sandbox *sandbox);
+int sandbox_exit_status(const struct sandbox *sandbox);
+
+/* repeat.c: --repeat and --jobs. pattern: what each run begins as. The exit status, or a negative errno. */
+int repeat_run(const struct sandbox *pattern, struct error *err);
+
+/* report.c: writes --report's and --junit's files about as many runs as there were. */
+int report_write(const struct sandbox *sandboxes, size_t count, struct error *err);
 const char *report_status(const struct sandbox_result *result);
-/* One sentence. failure: of a sandbox that did not start. */
-void report_reason(const struct sandbox *sandbox, const struct error *failure, char *text, size_t size);
+/* One sentence. */
+#define SANDBOX_REASON_BYTES 1200
+void report_reason(const struct sandbox *sandbox, char *text, size_t size);
+
+/* junit.c */
+void junit_write(const struct sandbox *sandboxes, size_t count, struct strbuf *out);
+
+/* summary.c: to standard error, unless --quiet; the line for a terminal only. asked: how many runs there should have
+ * been. */
+void summary_line(const struct sandbox *sandbox);
+void summary_table(const struct sandbox *sandboxes, size_t count, size_t asked);
 
 #endif

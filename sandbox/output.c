@@ -26,15 +26,17 @@ struct output {
 	struct stream streams[2];
 	uint64_t limit_bytes, bytes, cut_bytes;
 	bool time_stamps;
+	const char *line_prefix;
 	char chunk[CHUNK_BYTES];
 };
 
-struct output *output_open(uint64_t limit_bytes, bool time_stamps)
+struct output *output_open(uint64_t limit_bytes, bool time_stamps, const char *line_prefix)
 {
 	struct output *output = xcalloc(1, sizeof(*output));
 
 	output->limit_bytes = limit_bytes;
 	output->time_stamps = time_stamps;
+	output->line_prefix = line_prefix;
 	for (int i = 0; i < 2; i++)
 		output->streams[i].pipe = output->streams[i].saved = -EBADF;
 	return output;
@@ -98,7 +100,7 @@ static void put_time(struct strbuf *out)
 
 static void put(const struct output *output, struct stream *stream, const char *data, size_t length)
 {
-	if (!output->time_stamps) {
+	if (!output->time_stamps && !output->line_prefix) {
 		strbuf_append(&stream->ready, data, length);
 		return;
 	}
@@ -106,7 +108,9 @@ static void put(const struct output *output, struct stream *stream, const char *
 		const char *end = memchr(data, '\n', length);
 		size_t piece = end ? (size_t)(end - data) + 1 : length;
 
-		if (!stream->line_begun)
+		if (!stream->line_begun && output->line_prefix)
+			strbuf_string(&stream->ready, output->line_prefix);
+		if (!stream->line_begun && output->time_stamps)
 			put_time(&stream->ready);
 		strbuf_append(&stream->ready, data, piece);
 		stream->line_begun = !end;

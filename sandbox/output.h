@@ -16,7 +16,8 @@ struct output;
 
 enum { OUTPUT_SOURCES = 4 }; /* two pipes, and their two destinations */
 
-struct output *output_open(uint64_t limit_bytes, bool time_stamps);
+/* line_prefix: before every line; NULL: none. Kept, not copied. */
+struct output *output_open(uint64_t limit_bytes, bool time_stamps, const char *line_prefix);
 void output_close(struct output **output);
 
 /* Puts pipes in the place of descriptors 1 and 2 for the process that is made next, and the caller's own back. */

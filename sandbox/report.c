@@ -13,7 +13,6 @@
 #include "sandbox/internal.h"
 
 #define REPORT_VERSION 1
-#define REASON_BYTES   1200
 
 static const char *const cause_words[] = {
 	[SANDBOX_ENDED] = "ended",
@@ -63,7 +62,7 @@ static void print_status(int status, char *text, size_t size)
 		(void)snprintf(text, size, "it ended with status %d", status);
 }
 
-void report_reason(const struct sandbox *sandbox, const struct error *failure, char *text, size_t size)
+void report_reason(const struct sandbox *sandbox, char *text, size_t size)
 {
 	const struct sandbox_result *result = &sandbox->result;
 	char limit[32];
@@ -85,7 +84,7 @@ void report_reason(const struct sandbox *sandbox, const struct error *failure, c
 		(void)snprintf(text, size, "duet was interrupted by SIG%s", sigabbrev_np(result->interrupted_by));
 		break;
 	case SANDBOX_NOT_STARTED:
-		(void)snprintf(text, size, "%s", failure->message);
+		(void)snprintf(text, size, "%s", sandbox->failure.message);
 		break;
 	default:
 		print_status(result->wait_status, text, size);
@@ -172,68 +171,52 @@ static void write_limits(struct json_writer *json, const struct sandbox_settings
 	json_write_close(json, '}');
 }
 
-static void write_json(const struct sandbox *sandbox, const char *reason, struct strbuf *text)
+static void write_run(struct json_writer *json, const struct sandbox *sandbox, bool alone)
 {
 	const struct sandbox_result *result = &sandbox->result;
+	char reason[SANDBOX_REASON_BYTES];
+
+	report_reason(sandbox, reason, sizeof(reason));
+	json_write_open(json, '{');
+	if (alone)
+		json_write_u64_member(json, "reportVersion", REPORT_VERSION);
+	if (sandbox->number)
+		json_write_u64_member(json, "run", sandbox->number);
+	json_write_string_member(json, "id", sandbox->id);
+	json_write_strings_member(json, "command", (const char *const *)sandbox->command);
+	json_write_string_member(json, "isolation", sandbox->settings->vm ? "microvm" : "container");
+	json_write_string_member(json, "status", report_status(result));
+	json_write_string_member(json, "reason", reason);
+	if (result->cause != SANDBOX_NOT_STARTED) {
+		json_write_key(json, "exitCode");
+		json_write_i64(json, result->wait_status);
+		if (result->wait_status > 128 && sigabbrev_np(result->wait_status - 128))
+			json_write_string_member(json, "signal", sigabbrev_np(result->wait_status - 128));
+	}
+	write_reached(json, result->reached);
+	write_usage(json, result);
+	write_changes(json, &result->changes);
+	write_limits(json, sandbox->settings);
+	json_write_close(json, '}');
+}
+
+static void write_json(const struct sandbox *sandboxes, size_t count, struct strbuf *text)
+{
 	struct json_writer json = { .out = text, .indent = "  " };
 
-	json_write_open(&json, '{');
-	json_write_key(&json, "reportVersion");
-	json_write_u64(&json, REPORT_VERSION);
-	json_write_string_member(&json, "id", sandbox->id);
-	json_write_strings_member(&json, "command", (const char *const *)sandbox->command);
-	json_write_string_member(&json, "isolation", sandbox->settings->vm ? "microvm" : "container");
-	json_write_string_member(&json, "status", report_status(result));
-	json_write_string_member(&json, "reason", reason);
-	if (result->cause != SANDBOX_NOT_STARTED) {
-		json_write_key(&json, "exitCode");
-		json_write_i64(&json, result->wait_status);
-		if (result->wait_status > 128 && sigabbrev_np(result->wait_status - 128))
-			json_write_string_member(&json, "signal", sigabbrev_np(result->wait_status - 128));
+	if (count == 1 && !sandboxes->number) {
+		write_run(&json, sandboxes, true);
+	} else {
+		json_write_open(&json, '{');
+		json_write_u64_member(&json, "reportVersion", REPORT_VERSION);
+		json_write_key(&json, "runs");
+		json_write_open(&json, '[');
+		for (size_t i = 0; i < count; i++)
+			write_run(&json, &sandboxes[i], false);
+		json_write_close(&json, ']');
+		json_write_close(&json, '}');
 	}
-	write_reached(&json, result->reached);
-	write_usage(&json, result);
-	write_changes(&json, &result->changes);
-	write_limits(&json, sandbox->settings);
-	json_write_close(&json, '}');
 	strbuf_string(text, "\n");
-}
-
-/* ---- JUnit ---- */
-
-static void put_xml(struct strbuf *out, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '<' || c == '>' || c == '&' || c == '"')
-			strbuf_printf(out, "&#%d;", c);
-		else
-			strbuf_append(out, c < ' ' ? "?" : text, 1);
-	}
-}
-
-static void write_xml(const struct sandbox *sandbox, const char *reason, struct strbuf *out)
-{
-	const struct sandbox_result *result = &sandbox->result;
-	bool error = result->cause == SANDBOX_NOT_STARTED, passed = !error && result->wait_status == 0;
-
-	strbuf_printf(out,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"duet sandbox\" tests=\"1\" "
-		"failures=\"%d\" "
-		"errors=\"%d\" time=\"%.3f\">\n  <testcase classname=\"sandbox\" name=\"",
-		!passed && !error, error, (double)result->wall_ms / 1e3);
-	for (char *const *word = sandbox->command; *word; word++) {
-		put_xml(out, word == sandbox->command ? "" : " ");
-		put_xml(out, *word);
-	}
-	strbuf_printf(out, "\" time=\"%.3f\">\n", (double)result->wall_ms / 1e3);
-	if (!passed) {
-		strbuf_printf(out, "    <%s message=\"", error ? "error" : "failure");
-		put_xml(out, reason);
-		strbuf_string(out, "\"/>\n");
-	}
-	strbuf_string(out, "  </testcase>\n</testsuite>\n");
 }
 
 static int write_file(const char *path, const struct strbuf *text, struct error *err)
@@ -243,39 +226,20 @@ static int write_file(const char *path, const struct strbuf *text, struct error 
 	return result < 0 ? error_set(err, -result, "write the report %s", path) : 0;
 }
 
-int report_write(const struct sandbox *sandbox, const struct error *failure, struct error *err)
+int report_write(const struct sandbox *sandboxes, size_t count, struct error *err)
 {
 	cleanup_strbuf struct strbuf json = STRBUF_INIT, xml = STRBUF_INIT;
-	char reason[REASON_BYTES];
 	int result = 0;
 
-	report_reason(sandbox, failure, reason, sizeof(reason));
-	if (sandbox->settings->report_file) {
-		write_json(sandbox, reason, &json);
-		result = write_file(sandbox->settings->report_file, &json, err);
+	if (count == 0)
+		return 0;
+	if (sandboxes->settings->report_file) {
+		write_json(sandboxes, count, &json);
+		result = write_file(sandboxes->settings->report_file, &json, err);
 	}
-	if (result == 0 && sandbox->settings->junit_file) {
-		write_xml(sandbox, reason, &xml);
-		result = write_file(sandbox->settings->junit_file, &xml, err);
+	if (result == 0 && sandboxes->settings->junit_file) {
+		junit_write(sandboxes, count, &xml);
+		result = write_file(sandboxes->settings->junit_file, &xml, err);
 	}
 	return result;
-}
-
-void report_summary(const struct sandbox *sandbox)
-{
-	const struct sandbox_result *result = &sandbox->result;
-	char reason[REASON_BYTES];
-	bool peak = result->statistics_there && result->usage.memory_peak_bytes != CGROUP_UNKNOWN;
-
-	if (result->cut_bytes && !sandbox->settings->quiet)
-		fprintf(stderr, "duet sandbox: %llu bytes of output were cut\n", (unsigned long long)result->cut_bytes);
-	if (sandbox->settings->quiet || !isatty(STDERR_FILENO))
-		return;
-	report_reason(sandbox, NULL, reason, sizeof(reason));
-	fprintf(stderr, "duet sandbox: %s; %.2f s", reason, (double)result->wall_ms / 1e3);
-	if (result->statistics_there && result->usage.cpu_usage_ns != CGROUP_UNKNOWN)
-		fprintf(stderr, ", processor %.2f s", (double)result->usage.cpu_usage_ns / 1e9);
-	if (peak)
-		fprintf(stderr, ", memory %.1f MiB", (double)result->usage.memory_peak_bytes / 0x1p20);
-	fputc('\n', stderr);
 }

@@ -38,8 +38,6 @@ static int check_supported(const struct sandbox_settings *settings, struct error
 		{ "net=user", strcmp(settings->network, "user") == 0 },
 		{ "allow-host", settings->allow_hosts },
 		{ "publish", settings->publish },
-		{ "repeat", settings->repeat != 1 },
-		{ "jobs", settings->jobs != 1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
@@ -174,17 +172,64 @@ static int run_one(struct sandbox *sandbox, struct error *err)
 	return result;
 }
 
-static int exit_status(const struct sandbox *sandbox)
+int sandbox_exit_status(const struct sandbox *sandbox)
 {
 	switch (sandbox->result.cause) {
 	case SANDBOX_TIMED_OUT:
 	case SANDBOX_CPU_TIME:
 		return SANDBOX_EXIT_TIMEOUT;
+	case SANDBOX_NOT_STARTED:
+		return sandbox->failure.exit_status ? sandbox->failure.exit_status : SANDBOX_EXIT_FAILED;
 	case SANDBOX_INTERRUPTED:
 		return 128 + sandbox->result.interrupted_by;
 	default:
 		return sandbox->result.wait_status;
 	}
+}
+
+void sandbox_once(struct sandbox *sandbox)
+{
+	struct error *err = &sandbox->failure;
+	int result = check(sandbox, err);
+
+	if (result == 0)
+		result = name_it(sandbox, err);
+	if (result == 0)
+		result = find_workdir(sandbox, err);
+	if (result == 0)
+		result = find_base(sandbox, err);
+	if (result == 0)
+		result = copy_check(sandbox, err);
+	if (result == 0)
+		result = changes_prepare(sandbox, err);
+	if (result == 0)
+		result = run_one(sandbox, err);
+	if (result < 0) {
+		sandbox->result.cause = SANDBOX_NOT_STARTED;
+		err->exit_status = sandbox_exit_status(sandbox);
+	}
+	for (unsigned int i = 0; i < sandbox->layer_count; i++)
+		free(sandbox->layers[i]);
+	devices_free(sandbox);
+	image_close(&sandbox->image);
+	free(sandbox->base);
+	free(sandbox->workdir);
+	sandbox->base = sandbox->workdir = NULL;
+}
+
+/* The result of one is its exit status; its failure, that of a report included, is in *err. */
+static int conclude(const struct sandbox *sandbox, struct error *err)
+{
+	int result = report_write(sandbox, 1, err);
+
+	if (sandbox->result.cause == SANDBOX_NOT_STARTED) {
+		*err = sandbox->failure;
+		return -err->code;
+	}
+	if (result < 0)
+		return result;
+	summary_line(sandbox);
+	return sandbox_exit_status(sandbox);
 }
 
 int sandbox_run(
@@ -200,38 +245,15 @@ int sandbox_run(
 		.lifeline_fd = -EBADF,
 		.user_namespace = !settings->vm && strcmp(settings->network, "host") != 0,
 	};
-	struct error report_failure;
-	int result = check(&sandbox, err);
+	int result;
 
-	if (result == 0)
-		result = name_it(&sandbox, err);
-	if (result == 0)
-		result = find_workdir(&sandbox, err);
-	if (result == 0)
-		result = find_base(&sandbox, err);
-	if (result == 0)
-		result = copy_check(&sandbox, err);
-	if (result == 0)
-		result = changes_prepare(&sandbox, err);
-	if (result == 0)
-		result = run_one(&sandbox, err);
-	if (result < 0)
-		sandbox.result.cause = SANDBOX_NOT_STARTED;
-	if (report_write(&sandbox, err, &report_failure) < 0 && result >= 0) {
-		*err = report_failure;
-		result = -err->code;
+	if (settings->repeat != 1 || settings->jobs != 1) {
+		result = repeat_run(&sandbox, err);
+	} else {
+		sandbox_once(&sandbox);
+		result = conclude(&sandbox, err);
 	}
-	if (result >= 0) {
-		report_summary(&sandbox);
-		result = exit_status(&sandbox);
-	} else if (!err->exit_status) {
+	if (result < 0 && !err->exit_status)
 		err->exit_status = SANDBOX_EXIT_FAILED;
-	}
-	for (unsigned int i = 0; i < sandbox.layer_count; i++)
-		free(sandbox.layers[i]);
-	devices_free(&sandbox);
-	image_close(&sandbox.image);
-	free(sandbox.base);
-	free(sandbox.workdir);
 	return result;
 }

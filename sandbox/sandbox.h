@@ -14,7 +14,8 @@
  *   config.c      the bundle's config.json
  *   supervise.c   output, time limits, signals while the command runs
  *   output.c      the command's output on its way
- *   report.c      what happened
+ *   report.c, junit.c, summary.c  what happened: for programs, for dashboards, for persons
+ *   repeat.c      many times, several at a time
  */
 #ifndef DUET_SANDBOX_SANDBOX_H
 #define DUET_SANDBOX_SANDBOX_H

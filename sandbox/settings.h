@@ -102,11 +102,11 @@ struct sandbox_setting {
 	PLAIN("gpu", FLAG, gpu, NULL, "pass the host's graphics processors through (container only)", NULL, false) \
 	PLAIN("report", TEXT, report_file, "FILE", "write what happened as JSON", NULL, false) \
 	PLAIN("junit", TEXT, junit_file, "FILE", "write what happened as JUnit XML", NULL, false) \
-	PLAIN("quiet", FLAG, quiet, NULL, "no summary on a terminal", NULL, false) \
+	PLAIN("quiet", FLAG, quiet, NULL, "no summary", NULL, false) \
 	PLAIN("time-stamps", FLAG, time_stamps, NULL, "put the time before every line of output", NULL, false) \
 	PLAIN("tty", FLAG, terminal, NULL, "give the command a terminal", NULL, false) \
-	INITIAL("repeat", COUNT, repeat, "N", "run it N times, each in a fresh sandbox", "1", NULL, false) \
-	INITIAL("jobs", COUNT, jobs, "N", "so many at a time", "1", NULL, false)
+	INITIAL("repeat", COUNT, repeat, "N", "run it N times, each in a fresh sandbox, with a summary table", "1", NULL, false) \
+	INITIAL("jobs", COUNT, jobs, "N", "so many at a time; each line of output then begins with the number of its run", "1", NULL, false)
 /* clang-format on */
 
 extern const struct sandbox_setting sandbox_settings_table[]; /* ends with a NULL name */

@@ -35,6 +35,7 @@ enum source {
 };
 
 struct supervisor {
+	char line_prefix[32]; /* where the output of several runs comes together */
 	struct sandbox *sandbox;
 	struct launch *launch;
 	struct output *output;
@@ -377,7 +378,9 @@ int supervise(struct sandbox *sandbox, struct error *err)
 	if (signals < 0)
 		return signals;
 	supervisor.begin_ms = now_ms();
-	supervisor.output = output_open(sandbox->settings->output_limit_bytes, sandbox->settings->time_stamps);
+	(void)snprintf(supervisor.line_prefix, sizeof(supervisor.line_prefix), "[%u] ", sandbox->number);
+	supervisor.output = output_open(sandbox->settings->output_limit_bytes, sandbox->settings->time_stamps,
+		sandbox->settings->jobs > 1 ? supervisor.line_prefix : NULL);
 	for (int i = 0; i < SOURCES; i++)
 		supervisor.sources[i].fd = -1;
 	result = create(&supervisor, signals, err);

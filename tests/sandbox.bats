@@ -295,3 +295,40 @@ nothing_of_it_is_left() {
 		[ "$status" -eq 125 ]
 	fi
 }
+
+@test "a command is run many times, several at a time, with a table of what came of it" {
+	run --separate-stderr sandbox --workdir-mode rw --repeat 3 --jobs 2 --report "$SCRATCH/report.json" --junit "$SCRATCH/junit.xml" -- \
+		sh -c 'echo "out & <err>"; mkdir once 2>/dev/null || exit 3'
+	[ "$status" -eq 3 ]
+	[ "$(grep -cE '^\[[123]\] out & <err>$' <<<"$output")" -eq 3 ]
+	[[ "$stderr" == *"1 of 3 runs ended with status 0"* && "$stderr" == *ended*3*2* ]]
+	[ "$(jq -c '[.runs[].exitCode] | sort' "$SCRATCH/report.json")" = '[0,3,3]' ]
+	[ "$(jq -c '[.runs[].run]' "$SCRATCH/report.json")" = '[1,2,3]' ]
+	[ "$(jq '[.runs[].id] | unique | length' "$SCRATCH/report.json")" -eq 3 ]
+	[ "$(grep -c '<testcase ' "$SCRATCH/junit.xml")" -eq 3 ]
+	[ "$(grep -c '<failure type="ended" message="it ended with status 3"/>' "$SCRATCH/junit.xml")" -eq 2 ]
+	grep -q 'tests="3" failures="2" errors="0"' "$SCRATCH/junit.xml"
+	! grep -q '<err>' "$SCRATCH/junit.xml"
+}
+
+@test "a run that cannot begin ends a series, and so does a signal" {
+	run sandbox --repeat 3 --rootfs /nonexistent -- true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"2 were not begun"* && "$output" == *"run 1: --rootfs /nonexistent: No such file or directory"* ]]
+	run sandbox --repeat 2 --keep-diff "$SCRATCH/diff" -- true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"--keep-diff is for one run"* ]]
+	sandbox -q --repeat 9 --jobs 2 --workdir-mode rw --report "$SCRATCH/report.json" -- sh -c 'mktemp ./one.XXXXXX; exec sleep 600' 3>&- &
+	wait_until 60 sh -c "[ \$(ls '$SCRATCH/work' | grep -c one) -eq 2 ]"
+	kill -TERM "$(pgrep -o -f "^$DUET --root $ROOT sandbox")"
+	wait_until 20 sh -c "! pgrep -f '^$DUET --root $ROOT sandbox' >/dev/null"
+	[ "$(jq -c '[.runs[].status] | unique' "$SCRATCH/report.json")" = '["interrupted"]' ]
+}
+
+@test "KILL of a series leaves none of its runs" {
+	sandbox -q --repeat 2 --jobs 2 -- sleep 600 3>&- &
+	wait_until 60 sh -c "[ \$(ls '$ROOT' | grep -c sandbox-) -eq 2 ]"
+	kill -KILL "$(pgrep -o -f "^$DUET --root $ROOT sandbox")"
+	wait_until 20 sh -c "! pgrep -f '^$DUET --root $ROOT sandbox' >/dev/null"
+	[ -z "$(duet list -q)" ]
+}
