@@ -11,6 +11,9 @@
 #include "base/file.h"
 #include "bench/compare_internal.h"
 
+/* A guest may have to boot on a slow machine first. */
+enum { RUN_SECONDS = 180 };
+
 const char *const compare_column_names[COMPARE_COLUMNS] = { "host", "container", "microvm", "guest-root" };
 const char *const compare_column_titles[COMPARE_COLUMNS] = { "host", "container", "micro-VM",
 	"micro-VM, all privileges" };
@@ -106,17 +109,38 @@ static int run_column(struct compare_session *session, struct comparison *compar
 	return 0;
 }
 
-static int look_around(
-	struct compare_session *session, struct comparison *comparison, struct probe_output outputs[COMPARE_COLUMNS])
+/* What the probe does in a column; NULL-terminated. */
+static void choose_words(const struct compare_options *options, enum compare_column column, const char *words[8])
 {
-	static const char *const words[] = { "facts", NULL };
+	size_t count = 0;
+
+	if (column != COMPARE_GUEST_ROOT && options->sections[COMPARE_KERNEL])
+		words[count++] = "facts";
+	if (column != COMPARE_HOST && column != COMPARE_GUEST_ROOT && options->sections[COMPARE_SURFACE])
+		words[count++] = "surface";
+	if (column != COMPARE_HOST && options->sections[COMPARE_ATTEMPTS])
+		words[count++] = "attempts";
+	words[count] = NULL;
+}
+
+static int look_around(struct compare_session *session, struct comparison *comparison,
+	struct probe_output outputs[COMPARE_COLUMNS], struct compare_monitor *monitor)
+{
 	const struct compare_options *options = session->options;
 
-	for (enum compare_column column = COMPARE_HOST; column <= COMPARE_MICROVM; column++) {
-		const struct probe_run run = { .column = column, .words = words, .timeout_s = 120 };
+	for (enum compare_column column = COMPARE_HOST; column < COMPARE_COLUMNS; column++) {
+		const char *words[8];
+		const struct probe_run run = {
+			.column = column,
+			.words = words,
+			.timeout_s = RUN_SECONDS,
+			.look = column == COMPARE_MICROVM ? compare_look_at_monitor : NULL,
+			.context = monitor,
+		};
 		int result;
 
-		if (column != COMPARE_HOST && !options->columns[column])
+		choose_words(options, column, words);
+		if (!words[0] || (column != COMPARE_HOST && !options->columns[column]))
 			continue;
 		tell(options, compare_column_titles[column]);
 		result = run_column(session, comparison, &run, &outputs[column]);
@@ -129,12 +153,19 @@ static int look_around(
 static int measure(struct compare_session *session, struct comparison *comparison)
 {
 	struct probe_output outputs[COMPARE_COLUMNS] = { { 0 } };
-	int result = look_around(session, comparison, outputs);
+	struct compare_monitor monitor = { .state_root = session->options->state_root, .id = session->id };
+	int result = look_around(session, comparison, outputs, &monitor);
 
 	if (session->options->sections[COMPARE_KERNEL])
 		compare_kernel(comparison, outputs);
+	if (session->options->sections[COMPARE_SURFACE])
+		compare_surface(comparison, session, outputs, &monitor);
+	if (session->options->sections[COMPARE_ATTEMPTS])
+		compare_attempts(comparison, session, outputs);
 	for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++)
 		probe_output_free(&outputs[column]);
+	strbuf_free(&monitor.descriptors);
+	strbuf_free(&monitor.capabilities);
 	return result;
 }
 

@@ -4,6 +4,7 @@
 #define DUET_BENCH_COMPARE_INTERNAL_H
 
 #include "bench/compare.h"
+#include "seccomp/seccomp.h"
 
 enum { PROBE_FIELDS_MAX = 14 };
 
@@ -43,8 +44,10 @@ struct compare_session {
 	char *path; /* the directory */
 	int directory_fd, probe_fd;
 	char *probe_path;
-	int signals_fd;      /* signalfd(2) of what ends a command */
-	char *configuration; /* text of the bundle's config.json */
+	int signals_fd;                /* signalfd(2) of what ends a command */
+	char *configuration;           /* text of the bundle's config.json */
+	struct seccomp_program filter; /* of the bundle; without instructions: it has none */
+	uint64_t capabilities;         /* effective ones of its process */
 };
 
 int compare_session_open(struct compare_session *session, const struct compare_options *options, struct error *err);
@@ -76,7 +79,21 @@ void compare_set(struct compare_line *line, enum compare_column column, enum com
 /* A cell in words: "refused by system call filter: Operation not permitted". */
 void compare_cell_words(const struct compare_cell *cell, struct strbuf *words);
 
+/* What was seen of a monitor from the host, while its guest's process stood still. */
+struct compare_monitor {
+	const char *state_root, *id; /* the container's */
+	bool looked;
+	struct strbuf descriptors, capabilities; /* in words; empty: not seen */
+};
+
+/* For struct probe_run.look, with a struct compare_monitor. */
+void compare_look_at_monitor(void *context, const char *text, size_t length);
+
 /* One for each column; those that were not run are empty. */
 void compare_kernel(struct comparison *comparison, const struct probe_output outputs[COMPARE_COLUMNS]);
+void compare_surface(struct comparison *comparison, const struct compare_session *session,
+	const struct probe_output outputs[COMPARE_COLUMNS], const struct compare_monitor *monitor);
+void compare_attempts(struct comparison *comparison, const struct compare_session *session,
+	const struct probe_output outputs[COMPARE_COLUMNS]);
 
 #endif

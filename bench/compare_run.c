@@ -79,7 +79,8 @@ static void write_patch(struct strbuf *patch, const struct compare_session *sess
 	strbuf_string(patch, "},\"mounts\":[{\"destination\":\"" PROBE_INSIDE "\",\"type\":\"bind\",\"source\":");
 	strbuf_json_string(patch, session->probe_path);
 	strbuf_string(patch, ",\"options\":[\"bind\",\"ro\"]}],\"linux\":{");
-	strbuf_printf(patch, "\"resources\":{\"memory\":{\"limit\":%llu,\"swap\":%llu},\"pids\":{\"limit\":%u}}",
+	strbuf_printf(patch, "\"resources\":{%s\"memory\":{\"limit\":%llu,\"swap\":%llu},\"pids\":{\"limit\":%u}}",
+		run->column == COMPARE_GUEST_ROOT ? "\"devices\":[{\"allow\":true,\"access\":\"rwm\"}]," : "",
 		(unsigned long long)COMPARE_MEMORY_BYTES, (unsigned long long)COMPARE_MEMORY_BYTES, COMPARE_PIDS);
 	if (run->column == COMPARE_GUEST_ROOT)
 		strbuf_string(patch, ",\"seccomp\":null,\"maskedPaths\":[],\"readonlyPaths\":[]");

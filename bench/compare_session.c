@@ -157,6 +157,26 @@ static int bundles_configuration(struct compare_session *session, struct error *
 	return result;
 }
 
+/* The filter and the capabilities that the bundle's process has: who refused an attempt follows from them. */
+static int read_walls(struct compare_session *session, struct error *err)
+{
+	struct oci_spec *spec = NULL;
+	int result = file_replace(
+		session->directory_fd, "config.json", session->configuration, strlen(session->configuration), 0600);
+
+	if (result < 0)
+		return error_set(err, -result, "write the bundle of the comparison");
+	result = oci_spec_load(&spec, session->directory_fd, "config.json", err);
+	if (result < 0)
+		return result;
+	if (spec->process)
+		session->capabilities = spec->process->capabilities.effective;
+	if (spec->seccomp)
+		result = seccomp_compile(spec->seccomp, &session->filter, err);
+	oci_spec_free(spec);
+	return result;
+}
+
 static int block_signals(struct compare_session *session, struct error *err)
 {
 	sigset_t signals;
@@ -187,6 +207,8 @@ int compare_session_open(struct compare_session *session, const struct compare_o
 	if (result == 0)
 		result = options->bundle ? bundles_configuration(session, err) : own_configuration(session, err);
 	if (result == 0)
+		result = read_walls(session, err);
+	if (result == 0)
 		result = block_signals(session, err);
 	return result;
 }
@@ -202,4 +224,5 @@ void compare_session_close(struct compare_session *session)
 	free(session->path);
 	free(session->probe_path);
 	free(session->configuration);
+	seccomp_program_free(&session->filter);
 }

@@ -9,7 +9,9 @@ enum { TITLE_WIDTH = 20, COLUMN_WIDTH_MIN = 14, COLUMN_WIDTH_MAX = 40, GAP = 2 }
 
 void compare_cell_words(const struct compare_cell *cell, struct strbuf *words)
 {
-	const char *text = cell->text ? cell->text : "";
+	/* Which errno a refusal has says nothing new, as a rule. */
+	bool usual = cell->by && cell->text && strcmp(cell->text, strerror(EPERM)) == 0;
+	const char *text = cell->text && !usual ? cell->text : "";
 	const char *behind = *text ? ": " : "";
 
 	switch (cell->state) {
@@ -25,7 +27,8 @@ void compare_cell_words(const struct compare_cell *cell, struct strbuf *words)
 	case COMPARE_DONE:
 		return strbuf_printf(words, "done%s%s", behind, text);
 	case COMPARE_ABSENT:
-		return strbuf_printf(words, "nothing there%s%s", behind, text);
+		return strbuf_printf(words, "nothing there%s%s%s%s", cell->by ? ", by " : "",
+			compare_refuser_titles[cell->by], behind, text);
 	default:
 		return strbuf_string(words, "-");
 	}

@@ -35,6 +35,35 @@ of() {
 	[ "$(of kernel boot-id container text)" = "$(cat /proc/sys/kernel/random/boot_id)" ]
 }
 
+@test "what is refused is refused by whom it should be" {
+	[ "$(of attempts mount container by)" = filter ]
+	[ "$(of attempts load-module container by)" = filter ]
+	[ "$(of attempts dev-mem container by)" = device-rules ]
+	[ "$(of attempts sysctl container by)" = mount ]
+	[ "$(of attempts first-root container by)" = namespace ]
+	[ "$(of attempts raw-socket container state)" = done ]
+	# Every attempt of the probe has its words here, and the other way round.
+	[ "$(jq '[.sections[] | select(.name == "attempts").lines[] | select(.cells.container == null)] | length' "$SCRATCH/container.json")" -eq 0 ]
+}
+
+@test "without a filter it is the missing capability that refuses" {
+	"$TOP/scripts/make-bundle.sh" busybox "$SCRATCH/bundle"
+	duet compare --isolation container --sections attempts,surface --format json -b "$SCRATCH/bundle" >"$SCRATCH/bundle.json"
+	jq -e '.sections[] | select(.name == "attempts").lines[] | select(.name == "mount").cells.container | .state == "refused" and .by == "capability"' \
+		"$SCRATCH/bundle.json"
+	jq -e '.sections[] | select(.name == "surface").lines[] | select(.name == "system-calls").cells.container.text | endswith("there is no filter")' \
+		"$SCRATCH/bundle.json"
+	[ ! -e "$SCRATCH/bundle/rootfs/dev/duet-probe" ]
+}
+
+@test "the calls that the filter lets through are counted" {
+	local reached calls
+	read -r reached _ calls _ <<<"$(of surface system-calls container text)"
+	# So many of those that it keeps back does libseccomp know.
+	[ "$((calls - reached))" -ge 55 ]
+	[ "$((calls - reached))" -le 62 ]
+}
+
 @test "nothing of a comparison is left" {
 	assert_nothing_left
 	[ -z "$(ls -A "$ROOT/.compare")" ]

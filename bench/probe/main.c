@@ -79,6 +79,8 @@ int main(int argc, char **argv)
 		void (*run)(void);
 	} parts[] = {
 		{ "facts", probe_facts },
+		{ "surface", probe_surface },
+		{ "attempts", probe_attempts },
 	};
 
 	/* Whatever hangs ends by itself. */

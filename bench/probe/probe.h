@@ -67,5 +67,7 @@ void trial_detail(struct trial *trial, const char *format, ...) __attribute__((f
 void trial_permitted_by(struct trial *trial, int error);
 /* Opens a file and closes it again. */
 void trial_open(struct trial *trial, const char *path, int flags);
+/* Writes a file's value into it. */
+void trial_write_back(struct trial *trial, const char *path);
 
 #endif
