@@ -15,7 +15,7 @@
 #define RUNS_DEFAULT 20U
 #define RUNS_FULL    50U
 
-static const char *const suite_names[] = { "startup", "syscalls", "files", "workloads", NULL };
+static const char *const suite_names[] = { "startup", "syscalls", "files", "workloads", "memory", "exits", NULL };
 static const char *const column_names[] = { "host", "container", "microvm", "microvm-snapshot", NULL };
 
 static int parse_list(

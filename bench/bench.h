@@ -15,7 +15,9 @@ enum bench_suite {
 	BENCH_SYSCALLS = 1 << 1,
 	BENCH_FILES = 1 << 2,
 	BENCH_WORKLOADS = 1 << 3,
-	BENCH_ALL = (1 << 4) - 1,
+	BENCH_MEMORY = 1 << 4,
+	BENCH_EXITS = 1 << 5,
+	BENCH_ALL = (1 << 6) - 1,
 };
 
 enum bench_column {

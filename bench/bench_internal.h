@@ -111,7 +111,12 @@ void bench_delete(struct bench *bench, const struct column *column, const char *
 /* ---- the suites ---- */
 
 void startup_measure(struct bench *bench);
-void served_measure(struct bench *bench); /* syscalls, files, workloads */
+void served_measure(struct bench *bench); /* syscalls, files, workloads, memory, exits */
+/* Of an instance that waits for orders; before it got any, or after it has worked. */
+void memory_measure(struct bench *bench, const struct instance *instance, bool worked);
+/* What one more instance beside the first costs. */
+void memory_measure_more(struct bench *bench, struct column *column, const struct instance *first);
+void exits_measure(struct bench *bench, struct instance *instance);
 
 /* True when nothing more may begin: interrupted, or the time is up. `share`: of the budget, in per cent. */
 bool bench_is_over(struct bench *bench, unsigned int share);

@@ -127,7 +127,7 @@ static int bench_command(const struct global_options *global, int argc, char **a
 static const struct command_option bench_command_options[] = {
 	{ "bundle", 'b', "DIR", "measure behind this bundle's walls (default: a small bundle made for it)" },
 	{ "isolation", BENCH_ISOLATION, "LIST", "columns: host,container,microvm,microvm-snapshot (default: all)" },
-	{ "suite", BENCH_SUITE, "LIST", "startup,syscalls,files,workloads (default: all)" },
+	{ "suite", BENCH_SUITE, "LIST", "startup,syscalls,files,workloads,memory,exits (default: all)" },
 	{ "runs", BENCH_RUNS, "N", "rounds, for every column (default: 20, fewer where a start takes long)" },
 	{ "full", BENCH_FULL, NULL, "leave nothing out because it takes long (50 rounds)" },
 	{ "format", BENCH_FORMAT, "text|json|csv", "how to print it (default: text)" },
