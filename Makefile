@@ -219,6 +219,11 @@ bench-start-testbed: all guest test-programs ## the same in the testbed, where K
 	@tests/testbed/shell --with=bench --timeout=900 -- env RUNS=$(or $(RUNS),20) VM_RUNS=$(or $(VM_RUNS),5) \
 		/duet/scripts/bench-start.sh /duet/build
 
+.PHONY: bench-check
+bench-check: all ## do the figures of `duet bench` agree with hyperfine and perf bench?
+	@scripts/install-deps.sh bench-check
+	@scripts/bench-check.sh $(BUILD)
+
 soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
 	@bats tests/soak/runs.bats tests/soak/clones.bats
 	@KILLED_ROUNDS=300 bats tests/killed.bats

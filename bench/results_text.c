@@ -76,7 +76,9 @@ static void write_cell(struct strbuf *text, const char *column, const struct res
 	format_value(p99, cell->summary.p99, unit);
 	strbuf_printf(text, "    %-*s %6zu %10s %10s %10s %10s", COLUMN_WIDTH, column, cell->sample_count, median,
 		minimum, p95, p99);
-	if (cell->has_ratio)
+	if (cell->has_ratio && cell->sample_count == 1)
+		strbuf_printf(text, "   x %.3g (one sample)", cell->ratio.value);
+	else if (cell->has_ratio)
 		strbuf_printf(text, "   x %.3g (%.3g to %.3g)", cell->ratio.value, cell->ratio.low, cell->ratio.high);
 	strbuf_string(text, "\n");
 }

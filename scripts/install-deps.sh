@@ -8,6 +8,7 @@ build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjan
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
 test=(bats python3-jsonschema libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps)
 bench=(crun runc bubblewrap)
+bench_check=(jq busybox-static hyperfine linux-perf)
 clients=(podman conmon runc netavark aardvark-dns containerd containernetworking-plugins docker.io iptables iproute2 tini catatonit
 	curl libcap2-bin uidmap slirp4netns python3 python3-grpcio)
 fuzz=(clang libclang-rt-14-dev)
@@ -15,11 +16,12 @@ lint=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck)
 
 case ${1:-all} in
 all) wanted=("${build[@]}" "${guest[@]}" "${test[@]}" "${bench[@]}" "${lint[@]}") ;;
+bench-check) wanted=("${build[@]}" "${bench_check[@]}") ;;
 fuzz) wanted=("${build[@]}" "${fuzz[@]}") ;;
 demo) wanted=("${build[@]}" "${guest[@]}" busybox-static mmdebstrap) ;;
 clients) wanted=("${build[@]}" "${guest[@]}" "${test[@]}" "${clients[@]}") ;;
 *)
-	echo "usage: $0 [all|demo|fuzz|clients]" >&2
+	echo "usage: $0 [all|bench-check|demo|fuzz|clients]" >&2
 	exit 2
 	;;
 esac
