@@ -12,6 +12,9 @@
  * container's. */
 int namespaces_check(const struct container_plan *plan, bool whole_kernel_is_ours, struct error *err);
 
+/* Says why the namespaces could not be made (clone(2) failed with this errno). Returns -error_code. */
+int namespaces_explain(const struct namespaces_plan *plan, int error_code, struct error *err);
+
 /* Opens every namespace to be joined, checked to be of its kind (NS_GET_NSTYPE), before anything else can change the
  * paths. fds[kind] is -EBADF where there is none to join. On failure nothing stays open. */
 int namespaces_open(const struct namespaces_plan *plan, int fds[NAMESPACE_KINDS], struct error *err);

@@ -123,6 +123,8 @@ static int launch_clone(struct launch *launch, struct error *err)
 		result = child_clone(&launch->child, joins_user ? 0 : flags, launch->join.clone_into_fd, err);
 	if (result == 0)
 		launch_child(launch);
+	if (result == -EPERM || result == -ENOSPC || result == -EUSERS)
+		result = namespaces_explain(&launch->plan.namespaces, -result, err);
 	if (hidden)
 		(void)prctl(PR_SET_DUMPABLE, 1);
 	launch_return_from_children(own);

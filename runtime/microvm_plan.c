@@ -183,6 +183,20 @@ static void jail_bind_volume(struct mount_plan *jail, struct mount_plan *guest, 
 	guest->source = xprintf("%s/binds/%u", GUEST_SHARE_PATH, number);
 }
 
+/* A container in a user namespace that shares its caller's network namespace cannot mount sysfs and has the host's
+ * bound instead (`spec --rootless`). The guest has a kernel of its own, which the host's says nothing of. */
+static void plan_sysfs(struct mount_plan *mount)
+{
+	if (!(mount->flags & MS_BIND) || !mount->source || strcmp(mount->source, "/sys") != 0 ||
+		strcmp(mount->destination, "/sys") != 0)
+		return;
+	free(mount->type);
+	free(mount->source);
+	mount->type = xstrdup("sysfs");
+	mount->source = xstrdup("sysfs");
+	mount->flags &= ~(uint64_t)(MS_BIND | MS_REC);
+}
+
 static void plan_jail(struct launch *launch)
 {
 	struct rootfs_plan *guest = &launch->vm.guest.rootfs;
@@ -200,6 +214,7 @@ static void plan_jail(struct launch *launch)
 		jail.mounts[0].flags |= MS_RDONLY;
 	guest->root = xstrdup(GUEST_SHARE_PATH "/rootfs");
 	for (uint32_t i = 0; i < guest->mount_count; i++) {
+		plan_sysfs(&guest->mounts[i]);
 		if (guest->mounts[i].flags & MS_BIND)
 			jail_bind_volume(&jail.mounts[jail.mount_count++], &guest->mounts[i], i);
 	}
@@ -276,6 +291,31 @@ static int plan_pod(const struct container *sandbox, struct container_plan *plan
 	return named ? pod_host_name(sandbox, &plan->hostname, err) : 0;
 }
 
+/*
+ * A caller without privilege makes the monitor's namespaces in a user namespace, which maps the ids on this side: the
+ * guest sees the files as a container in such a namespace would, and needs none of its own. Without maps in config.json
+ * the caller is root in the guest.
+ */
+static void plan_without_privilege(struct namespaces_plan *jail, struct namespaces_plan *guest)
+{
+	const struct id_mapping uid = { .host_id = geteuid(), .size = 1 }, gid = { .host_id = getegid(), .size = 1 };
+
+	if (geteuid() == 0)
+		return;
+	jail->unshare |= CLONE_NEWUSER;
+	guest->unshare &= ~(uint64_t)CLONE_NEWUSER;
+	jail->uid_mappings = take_pointer(&guest->uid_mappings);
+	jail->gid_mappings = take_pointer(&guest->gid_mappings);
+	jail->uid_mapping_count = guest->uid_mapping_count;
+	jail->gid_mapping_count = guest->gid_mapping_count;
+	guest->uid_mapping_count = guest->gid_mapping_count = 0;
+	if (jail->uid_mapping_count)
+		return;
+	jail->uid_mappings = xmemdup(&uid, sizeof(uid));
+	jail->gid_mappings = xmemdup(&gid, sizeof(gid));
+	jail->uid_mapping_count = jail->gid_mapping_count = 1;
+}
+
 int microvm_plan(struct launch *launch, struct error *err)
 {
 	struct container_plan *guest = &launch->vm.guest;
@@ -297,6 +337,7 @@ int microvm_plan(struct launch *launch, struct error *err)
 	launch->plan.namespaces.join[NAMESPACE_NETWORK] = take_pointer(&guest->namespaces.join[NAMESPACE_NETWORK]);
 	/* The machine is the container's alone: its own network namespace is the container's. */
 	guest->namespaces.unshare &= ~(uint64_t)CLONE_NEWNET;
+	plan_without_privilege(&launch->plan.namespaces, &guest->namespaces);
 	guest->rootfs.move_root = true;
 	microvm_inherit_limits(&launch->process);
 	plan_jail(launch);

@@ -103,6 +103,29 @@ assert_limits() {
 	assert_nothing_left
 }
 
+@test "update and exec: systemd is told of new limits, and the process is in the scope" {
+	local id
+	id=$(new_id)
+	configure_command sleep 1000
+	duet $MANAGER run -d -b "$BUNDLE" "$id"
+	# Without --systemd-cgroup, as engines do it.
+	duet update --pids-limit 55 --memory 50331648 "$id"
+	[ "$(cat "$(group_of "duet-$id.scope" pids)/pids.max")" = 55 ]
+	[ "$(systemctl show "duet-$id.scope" -p TasksMax --value)" = 55 ]
+	[[ $(systemctl show "duet-$id.scope" -p MemoryMax -p MemoryLimit --value) == *50331648* ]]
+	systemctl daemon-reload
+	[ "$(cat "$(group_of "duet-$id.scope" pids)/pids.max")" = 55 ]
+	# More of the process's own, which stay in the scope.
+	duet exec -d "$id" sleep 2000
+	[ "$(wc -l <"$(group_of "duet-$id.scope" pids)/cgroup.procs")" = 2 ]
+	duet pause "$id"
+	is_in_state "$id" paused
+	duet resume "$id"
+	duet delete --force "$id"
+	run ! systemctl status "duet-$id.scope"
+	[ -z "$(find /sys/fs/cgroup -type d -name "*$id*")" ]
+}
+
 @test "slice, prefix, name and properties are those of the bundle" {
 	local id show
 	id=$(new_id)
