@@ -67,7 +67,7 @@ struct mount_plan {
 	uint32_t uid_mapping_count, gid_mapping_count;
 	bool source_is_directory; /* for binds: what the caller saw; rootfs.c looks at the source itself */
 	/* Not on the wire, from rootfs_open_sources(); 0: none. */
-	int tree_fd; /* a bind's source as a detached mount */
+	int tree_fd; /* a bind's source, or another pid namespace's procfs, as a detached mount */
 	int user_fd; /* the user namespace whose maps an idmapped mount of another kind gets */
 };
 

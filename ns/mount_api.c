@@ -267,6 +267,11 @@ static bool is_for_old_mount(const struct mount_request *request)
 	return true;
 }
 
+int mount_make(struct mount_api *api, const struct mount_request *request)
+{
+	return is_for_old_mount(request) ? -ENOSYS : make_filesystem(api, request);
+}
+
 static int make_detached(struct mount_api *api, const struct mount_request *request)
 {
 	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;

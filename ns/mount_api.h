@@ -52,6 +52,10 @@ struct mount_attr mount_attributes(uint64_t set_flags, uint64_t clear_flags);
 int mount_request(
 	struct mount_api *api, const struct mount_request *request, const struct mount_target *target, int *mounted);
 
+/* The detached mount of a new file system (request->type), to be put somewhere later as a tree_fd; -ENOSYS: only
+ * mount(2) could make it. */
+int mount_make(struct mount_api *api, const struct mount_request *request);
+
 /* Changes a mount, or with `recursive` all below it too, by the descriptor of its root. */
 int mount_change(struct mount_api *api, int mounted, const struct mount_attr *attributes, bool recursive);
 

@@ -279,6 +279,10 @@ static int mount_filesystem(struct rootfs *rootfs, const struct mount_plan *moun
 		options = tmpfs_options(mount, target.fd);
 		request.data = options;
 	}
+	if (mount->tree_fd > 0) {
+		request.type = NULL;
+		request.tree_fd = mount->tree_fd;
+	}
 	result = attach_filesystem(rootfs, mount, &request, &target, &mounted, err);
 	close_fd(&target.fd);
 	if (result == 0 && adopt_root(rootfs, mount, &mounted) == 0 && later)

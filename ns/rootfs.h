@@ -21,6 +21,13 @@ struct rootfs;
 int rootfs_open_sources(struct container_plan *plan, struct error *err);
 
 /*
+ * The same for the procfs mounts of a container that joins a pid namespace which its process enters only when the root
+ * is complete. -ENOSYS, -EPERM, -EINVAL: not on this kernel, not under a filter around
+ * the runtime, or not from an initramfs.
+ */
+int rootfs_open_procfs(struct container_plan *plan, int pid_namespace, struct error *err);
+
+/*
  * The steps, in the child, in order (the calling process is alone in its mount namespace and has one thread; its
  * working directory changes meanwhile and is "/" of the container in the end): rootfs_open:   sets the propagation of
  * "/", binds the root onto itself, opens it. The host's /proc and /dev are needed until the pivot. rootfs_mount:  the

@@ -90,7 +90,11 @@ static int container_child(struct launch *launch, struct error *err)
 	int connection = launch->child.socket;
 	int result = container_build_root(launch, &terminal, err);
 
+	if (result == 0)
+		result = launch_child_join_pid(launch, err);
 	container_close_inherited(launch, terminal);
+	if (result == 0)
+		result = launch_child_enter_pid(launch, err);
 	if (result == 0 && terminal >= 0)
 		result = process_take_terminal(terminal, err);
 	if (result == 0)

@@ -74,7 +74,7 @@ static int launch_enter_for_children(struct launch *launch, int own[2], struct e
 	int result = 0;
 
 	own[0] = own[1] = -EBADF;
-	if (launch->namespace_fds[NAMESPACE_PID] >= 0)
+	if (launch->namespace_fds[NAMESPACE_PID] >= 0 && !launch->joins_pid_last)
 		own[0] = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
 	if (time)
 		own[1] = open("/proc/self/ns/time", O_RDONLY | O_CLOEXEC);
@@ -85,7 +85,7 @@ static int launch_enter_for_children(struct launch *launch, int own[2], struct e
 	}
 	if (result < 0)
 		return result;
-	return namespaces_join(launch->namespace_fds, CLONE_NEWPID | CLONE_NEWTIME, err);
+	return namespaces_join(launch->namespace_fds, CLONE_NEWTIME | (launch->joins_pid_last ? 0 : CLONE_NEWPID), err);
 }
 
 static void launch_return_from_children(int own[2])
@@ -226,9 +226,9 @@ static void launch_decide(struct launch *launch)
 	launch->unattended = !(launch->plan.namespaces.unshare & CLONE_NEWUSER) &&
 			     launch->namespace_fds[NAMESPACE_USER] < 0 && !launch->process.limits_applied &&
 			     !launch->spec->network_device_count && launch->resctrl_fd < 0 && !launch_has_hooks(launch);
-	launch->starts_early = launch->unattended && options->foreground && options->may_start_early &&
-			       launch->isolation == isolation_table[0] && !launch->process.terminal &&
-			       !options->pid_file && !options->pidfd_socket;
+	launch->starts_early = launch->unattended && !launch->joins_pid_last && options->foreground &&
+			       options->may_start_early && launch->isolation == isolation_table[0] &&
+			       !launch->process.terminal && !options->pid_file && !options->pidfd_socket;
 }
 
 /* Hooks may look at the state. Otherwise nobody asks for a container that is being made, and it is written once it is.
@@ -327,12 +327,34 @@ static int launch_make_resctrl(struct launch *launch, struct error *err)
 	return result;
 }
 
+/*
+ * In a joined pid namespace without a user namespace in between, processes with CAP_SYS_PTRACE have power over the
+ * child whether it is dumpable or not. It goes there when nothing of the host is left in it.
+ */
+static int launch_prepare_pid_namespace(struct launch *launch, struct error *err)
+{
+	const struct namespaces_plan *plan = &launch->plan.namespaces;
+	int result;
+
+	if (launch->namespace_fds[NAMESPACE_PID] < 0 || launch->namespace_fds[NAMESPACE_USER] >= 0 ||
+		(plan->unshare & CLONE_NEWUSER) || !(plan->unshare & CLONE_NEWNS))
+		return 0;
+	result = rootfs_open_procfs(&launch->plan, launch->namespace_fds[NAMESPACE_PID], err);
+	launch->joins_pid_last = result == 0;
+	if (result != -ENOSYS && result != -EINVAL && result != -EPERM)
+		return result;
+	log_debug("the joined pid namespace is entered at once: %s", err->message);
+	return 0;
+}
+
 static int launch_up(struct launch *launch, struct error *err)
 {
 	int result = namespaces_open(&launch->plan.namespaces, launch->namespace_fds, err);
 
 	if (result == 0)
 		result = rootfs_open_sources(&launch->plan, err);
+	if (result == 0)
+		result = launch_prepare_pid_namespace(launch, err);
 	if (result == 0)
 		result = filter_compile(
 			launch->container->root_fd, launch->spec->seccomp, &launch->process.seccomp, err);

@@ -129,9 +129,10 @@ struct launch {
 	struct cgroup_join join;
 	struct launch_vm vm;
 	struct child child;
-	bool unattended;   /* the runtime has nothing to do before PREPARED: the child does not wait for it */
-	bool starts_early; /* START was sent before PREPARED, with the record complete */
-	int listener_fd;   /* control socket; -EBADF where there is none */
+	bool joins_pid_last; /* see launch_child_join_pid() */
+	bool unattended;     /* the runtime has nothing to do before PREPARED: the child does not wait for it */
+	bool starts_early;   /* START was sent before PREPARED, with the record complete */
+	int listener_fd;     /* control socket; -EBADF where there is none */
 	int namespace_fds[NAMESPACE_KINDS];
 	bool pid_file_written;
 	int resctrl_fd;   /* with a group of the container in it; -EBADF: none */
@@ -159,6 +160,11 @@ void launch_free(struct launch **launch);
 /* MOUNTED, then waits for the runtime's hooks, then runs the createContainer hooks. */
 int launch_child_mounted(struct launch *launch, struct error *err);
 int launch_child_terminal(struct launch *launch, int master, struct error *err);
+/* Into the pid namespace that is to be joined, once nothing of the host's file system is in reach: the first says so to
+ * the kernel, as the last thing before descriptors are closed; the second returns in a new process there, whose parent
+ * is the runtime. Both do nothing unless launch->joins_pid_last. The hooks until then know the former process. */
+int launch_child_join_pid(struct launch *launch, struct error *err);
+int launch_child_enter_pid(struct launch *launch, struct error *err);
 /* TUN: a descriptor, or a negative errno. */
 int launch_child_ask_tun(struct launch *launch, struct error *err);
 /* PREPARED, and waits until the runtime has recorded the container. Returns 1 when START came with it, 0 when it will

@@ -150,8 +150,10 @@ static void child_close_host(struct launch *launch)
 	cgroup_join_close(&launch->join);
 	cgroup_close(&launch->cgroup);
 	close_fd(&launch->child.pidfd);
-	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
-		close_fd(&launch->namespace_fds[kind]);
+	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++) {
+		if (kind != NAMESPACE_PID || !launch->joins_pid_last)
+			close_fd(&launch->namespace_fds[kind]);
+	}
 	if (launch->options->signal_fd >= 0)
 		(void)close(launch->options->signal_fd);
 }
@@ -172,29 +174,54 @@ static int child_enter(struct launch *launch, struct error *err)
 	return result;
 }
 
-/*
- * New namespaces have to belong to the joined user namespace, and the runtime itself must not go there (it would lose
- * the host's files): a second clone, from inside, with the runtime as the parent of both.
- */
+/* A process in the place of this one, with the runtime as the parent of both. Returns in that alone. */
+static int child_step_aside(struct launch *launch, uint64_t flags, struct error *err)
+{
+	int pidfd = -EBADF;
+	struct clone_args arguments = {
+		.flags = flags | CLONE_PARENT | CLONE_PIDFD,
+		.pidfd = (uintptr_t)&pidfd,
+	};
+	pid_t pid = sys_clone3(&arguments);
+
+	if (pid < 0)
+		return error_set(err, errno, "clone inside the joined namespace");
+	if (pid > 0) {
+		(void)message_send(launch->child.socket, LAUNCH_PID, NULL, 0, pidfd);
+		_exit(0);
+	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return 0;
+}
+
+/* New namespaces have to belong to the joined user namespace, and the runtime itself must not go there (it would lose
+ * the host's files). */
 static int child_behind_user_namespace(struct launch *launch, struct error *err)
 {
 	uint64_t later = CLONE_NEWCGROUP | CLONE_NEWTIME;
-	int pidfd = -EBADF;
-	struct clone_args arguments = {
-		.flags = (launch->plan.namespaces.unshare & ~later) | CLONE_PARENT | CLONE_PIDFD,
-		.pidfd = (uintptr_t)&pidfd,
-	};
-	pid_t pid;
+	int result = namespaces_join(launch->namespace_fds, CLONE_NEWUSER, err);
 
-	if (namespaces_join(launch->namespace_fds, CLONE_NEWUSER, err) < 0)
-		return -err->code;
-	pid = sys_clone3(&arguments);
-	if (pid < 0)
-		return error_set(err, errno, "clone inside the joined user namespace");
-	if (pid == 0)
+	return result < 0 ? result : child_step_aside(launch, launch->plan.namespaces.unshare & ~later, err);
+}
+
+int launch_child_join_pid(struct launch *launch, struct error *err)
+{
+	int result;
+
+	if (!launch->joins_pid_last)
 		return 0;
-	(void)message_send(launch->child.socket, LAUNCH_PID, NULL, 0, pidfd);
-	_exit(0);
+	result = namespaces_join(launch->namespace_fds, CLONE_NEWPID, err);
+	close_fd(&launch->namespace_fds[NAMESPACE_PID]);
+	return result;
+}
+
+int launch_child_enter_pid(struct launch *launch, struct error *err)
+{
+	int result = launch->joins_pid_last ? child_step_aside(launch, 0, err) : 0;
+
+	if (result == 0 && launch->joins_pid_last && setsid() < 0)
+		result = error_set(err, errno, "begin a session");
+	return result;
 }
 
 static int child_main(struct launch *launch, struct error *err)
@@ -210,7 +237,6 @@ static int child_main(struct launch *launch, struct error *err)
 		result = child_behind_user_namespace(launch, err);
 		if (result < 0)
 			return result;
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
 	/* Away from the caller's terminal: its Ctrl-C is for the runtime, which forwards it once, and TIOCSTI has
 	 * nothing to push into. */
@@ -237,7 +263,7 @@ int launch_adopt(struct launch *launch, struct message *message, struct error *e
 {
 	int result;
 
-	if (launch->namespace_fds[NAMESPACE_USER] < 0)
+	if (launch->namespace_fds[NAMESPACE_USER] < 0 && !launch->joins_pid_last)
 		return error_set(err, -EPROTO, "the container's process said something unexpected");
 	result = child_adopt(&launch->child, take_fd(&message->fd), err);
 	child_reap_former(&launch->child);

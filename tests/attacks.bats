@@ -383,6 +383,36 @@ trace_others() {
 		| .mounts |= map(select(.type != "mqueue" and .type != "sysfs"))'
 }
 
+@test "a process that is made in a pid namespace of others shows none of the host to who may trace it" {
+	local pid
+	ATTACKER=$(new_id)
+	touch "$SCRATCH/host-only"
+	cp "$BUILD/tests/attack/spy" "$BUNDLE/rootfs/bin/"
+	configure '.process.args = ["spy", "/result", "/enough", $ARGS.positional[0]] | .process.capabilities[] += ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]' "$SCRATCH/host-only"
+	duet run --detach -b "$BUNDLE" "$ATTACKER" </dev/null >/dev/null 2>&1
+	pid=$(duet state "$ATTACKER" | jq .pid)
+	wait_until 10 grep -q begun "$BUNDLE/rootfs/result"
+	configure '.process.args = ["sh", "-c", "[ -e /proc/1/comm ] && cat /proc/self/comm; exit 3"] | .hooks.createContainer = [{"path": "/bin/true"}]
+		| .linux.namespaces |= map(if .type == "pid" then .path = "/proc/\($ARGS.positional[0])/ns/pid" else . end)' "$pid"
+	for _ in {1..15}; do
+		run duet run -b "$BUNDLE" "$(new_id)" </dev/null
+		[ "$status" -eq 3 ]
+		[ "$output" = cat ]
+	done
+	# create and start, whose pid is that of the process.
+	duet create -b "$BUNDLE" --pid-file "$SCRATCH/pid" other </dev/null >/dev/null 2>&1
+	[ "$(duet state other | jq .pid)" = "$(cat "$SCRATCH/pid")" ]
+	[ "$(readlink "/proc/$(cat "$SCRATCH/pid")/ns/pid")" = "$(readlink "/proc/$pid/ns/pid")" ]
+	duet start other
+	wait_until 10 is_in_state other stopped
+	duet delete other
+	touch "$BUNDLE/rootfs/enough"
+	wait_until 10 grep -q 'processes seen' "$BUNDLE/rootfs/result"
+	cat "$BUNDLE/rootfs/result"
+	[ "$(sed -n 's/ processes seen//p' "$BUNDLE/rootfs/result")" -gt 5 ] || fail "the spy was too slow"
+	[ "$(wc -l <"$BUNDLE/rootfs/result")" -eq 2 ]
+}
+
 # ---- CVE-2017-5226, CVE-2019-10063: the caller's terminal ----
 
 @test "nothing can be typed on the caller's terminal" {

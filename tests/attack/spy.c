@@ -3,11 +3,12 @@
  * Looks at every process that appears in this pid namespace, as fast as it can, and writes down what it could see of
  * the host:
  *
- *   spy RESULT STOP
+ *   spy RESULT STOP [PATH]
  *
  * Until the file STOP appears: for each process but itself and the first one, the mount namespace it is in, the links
- * of its root, working directory and descriptors. RESULT gets a line for each thing that a process of a container must
- * not have, and at the end the number of processes that were seen.
+ * of its root, working directory and descriptors; with PATH, which only the host has, whether that can be reached
+ * through any of these, as it is for processes that have a root and mounts of their own. RESULT gets a line for each
+ * thing that a process of a container must not have, and at the end the number of processes that were seen.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -22,6 +23,20 @@ static dev_t own_root_device;
 static ino_t own_root;
 
 static int last_seen, seen;
+static const char *wanted; /* PATH */
+
+static void reach_for_host(int pid, const char *what)
+{
+	static const char *const climbs[] = { "", "/../../../../../../.." };
+
+	for (size_t i = 0; i < sizeof(climbs) / sizeof(climbs[0]); i++) {
+		char path[512];
+
+		(void)snprintf(path, sizeof(path), "/proc/%d/%s%s%s", pid, what, climbs[i], wanted);
+		if (access(path, F_OK) == 0)
+			fprintf(result, "the host can be reached by %s\n", path);
+	}
+}
 
 static void look_at_descriptor(int pid, const char *name)
 {
@@ -30,6 +45,13 @@ static void look_at_descriptor(int pid, const char *name)
 	ssize_t length;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid, name);
+	if (wanted) {
+		char what[300];
+
+		(void)snprintf(what, sizeof(what), "fd/%s", name);
+		reach_for_host(pid, what);
+		return;
+	}
 	length = readlink(path, link, sizeof(link) - 1);
 	if (length <= 0)
 		return;
@@ -63,11 +85,15 @@ static void look_at_process(int pid)
 	char path[64];
 	struct stat status;
 
+	if (wanted) {
+		reach_for_host(pid, "root");
+		reach_for_host(pid, "cwd");
+	}
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
-	if (stat(path, &status) == 0 && status.st_ino != own_mounts)
+	if (!wanted && stat(path, &status) == 0 && status.st_ino != own_mounts)
 		fprintf(result, "process %d is in another mount namespace\n", pid);
 	(void)snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	if (stat(path, &status) == 0 && (status.st_ino != own_root || status.st_dev != own_root_device))
+	if (!wanted && stat(path, &status) == 0 && (status.st_ino != own_root || status.st_dev != own_root_device))
 		fprintf(result, "process %d has another root\n", pid);
 	look_at_descriptors(pid);
 	if (pid > last_seen) {
@@ -95,8 +121,9 @@ int main(int argc, char **argv)
 {
 	struct stat status;
 
-	if (argc != 3 || !(result = fopen(argv[1], "w")))
+	if (argc < 3 || argc > 4 || !(result = fopen(argv[1], "w")))
 		return 2;
+	wanted = argv[3];
 	if (stat("/proc/self/ns/mnt", &status) == 0)
 		own_mounts = status.st_ino;
 	if (stat("/", &status) == 0) {
