@@ -298,7 +298,7 @@ static int create_scope(
 	if (result == 0 && request->resources)
 		result = cgroup_apply_files(made, request->resources, err);
 	if (result == 0)
-		result = cgroup_devices_apply(made, request->resources, err);
+		result = cgroup_devices_apply(made, request, err);
 	if (result == 0)
 		result = systemd_tell(bus, made, err);
 	if (result < 0)
@@ -333,7 +333,7 @@ int cgroup_create(
 	if (result == 0 && request->resources)
 		result = cgroup_apply(made, request->resources, err);
 	if (result == 0 && asks_for_devices(request))
-		result = cgroup_devices_apply(made, request->resources, err);
+		result = cgroup_devices_apply(made, request, err);
 	if (result < 0)
 		return result;
 	*group = take_pointer(&made);

@@ -114,6 +114,23 @@ enum cgroup_rootless {
 	CGROUP_ROOTLESS_FALSE,
 };
 
+/*
+ * Device rules as a v2 program that the kernel has checked already, for groups that are made later: where the kernel is
+ * slow (emulated), the check takes long.
+ */
+struct cgroup_prepared_devices {
+	struct strbuf program; /* of struct bpf_insn */
+	int fd;                /* of the program; -EBADF: none */
+};
+#define CGROUP_PREPARED_DEVICES_NONE                 \
+	{                                            \
+		.program = STRBUF_INIT, .fd = -EBADF \
+	}
+
+/* Loads the program for these rules, as cgroup_create() would have it. 0 or a negative errno with *err set. */
+int cgroup_prepare_devices(
+	const struct oci_resources *resources, struct cgroup_prepared_devices *prepared, struct error *err);
+
 struct cgroup_request {
 	enum cgroup_manager manager;
 	enum cgroup_rootless rootless;
@@ -123,6 +140,7 @@ struct cgroup_request {
 	uint32_t controllers; /* bit N: enum cgroup_controller N; where there is only v2: handed down besides what
 				 limits need; 0: those that statistics are made of */
 	bool any_device;      /* without device rules in resources every device is allowed */
+	const struct cgroup_prepared_devices *prepared; /* used where the rules come to the same; NULL: none */
 	const struct key_value *annotations;
 	size_t annotation_count;
 	bool delegate; /* v2: give the group to owner, so that the container's root can make groups in it (user

@@ -165,8 +165,9 @@ int cgroup_device_exceptions(
 	return 0;
 }
 
-int cgroup_devices_apply(const struct cgroup *group, const struct oci_resources *resources, struct error *err)
+int cgroup_devices_apply(const struct cgroup *group, const struct cgroup_request *request, struct error *err)
 {
+	const struct oci_resources *resources = request->resources;
 	cleanup(cgroup_device_rules_free) struct cgroup_device_rules rules = { 0 };
 	const struct cgroup_entry *entry = cgroup_find(group, CGROUP_DEVICES);
 	int result;
@@ -179,7 +180,8 @@ int cgroup_devices_apply(const struct cgroup *group, const struct oci_resources 
 	}
 	result = cgroup_device_rules(resources, &rules, err);
 	if (result == 0)
-		result = entry->unified ? cgroup_devices_v2(entry, &rules, err) : cgroup_devices_v1(entry, &rules, err);
+		result = entry->unified ? cgroup_devices_v2(entry, &rules, request->prepared, err)
+					: cgroup_devices_v1(entry, &rules, err);
 	/* In a user namespace no device node can be made, and those bound in obey the host's permissions. */
 	if ((result == -EPERM || result == -EACCES) && cgroup_caller_is_rootless()) {
 		log_debug("device rules are left to the user namespace: %s", err ? err->message : "no permission");

@@ -171,7 +171,33 @@ static int load_with_room(const struct strbuf *program)
 	return fd;
 }
 
-int cgroup_devices_v2(const struct cgroup_entry *entry, const struct cgroup_device_rules *rules, struct error *err)
+int cgroup_prepare_devices(
+	const struct oci_resources *resources, struct cgroup_prepared_devices *prepared, struct error *err)
+{
+	cleanup(cgroup_device_rules_free) struct cgroup_device_rules rules = { 0 };
+	cleanup_strbuf struct strbuf program = STRBUF_INIT;
+	int result = cgroup_device_rules(resources, &rules, err), fd;
+
+	if (result < 0)
+		return result;
+	cgroup_device_program(&rules, &program);
+	fd = load_with_room(&program);
+	if (fd < 0)
+		return error_set(err, errno, "linux.resources.devices: loading a program");
+	prepared->fd = fd;
+	prepared->program = program;
+	program = (struct strbuf)STRBUF_INIT;
+	return 0;
+}
+
+static bool is_prepared(const struct cgroup_prepared_devices *prepared, const struct strbuf *program)
+{
+	return prepared && prepared->fd >= 0 && prepared->program.length == program->length &&
+	       memcmp(prepared->program.data, program->data, program->length) == 0;
+}
+
+int cgroup_devices_v2(const struct cgroup_entry *entry, const struct cgroup_device_rules *rules,
+	const struct cgroup_prepared_devices *prepared, struct error *err)
 {
 	cleanup_strbuf struct strbuf program = STRBUF_INIT;
 	cleanup_fd int directory = -EBADF, loaded = -EBADF;
@@ -186,7 +212,7 @@ int cgroup_devices_v2(const struct cgroup_entry *entry, const struct cgroup_devi
 	directory = openat(entry->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (directory < 0)
 		return error_set(err, errno, "linux.resources.devices: opening the cgroup %s", entry->directory);
-	loaded = load_with_room(&program);
+	loaded = is_prepared(prepared, &program) ? fcntl(prepared->fd, F_DUPFD_CLOEXEC, 0) : load_with_room(&program);
 	if (loaded < 0)
 		return error_set(
 			err, errno, "linux.resources.devices: loading the program for the cgroup %s", entry->directory);

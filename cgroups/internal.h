@@ -132,10 +132,11 @@ void cgroup_device_rules_free(struct cgroup_device_rules *rules);
 int cgroup_device_exceptions(
 	const struct cgroup_device_rules *rules, struct cgroup_device_rules *exceptions, struct error *err);
 int cgroup_devices_v1(const struct cgroup_entry *entry, const struct cgroup_device_rules *rules, struct error *err);
-int cgroup_devices_v2(const struct cgroup_entry *entry, const struct cgroup_device_rules *rules, struct error *err);
+int cgroup_devices_v2(const struct cgroup_entry *entry, const struct cgroup_device_rules *rules,
+	const struct cgroup_prepared_devices *prepared, struct error *err);
 /* v2: the program (struct bpf_insn), for the tests as well. */
 void cgroup_device_program(const struct cgroup_device_rules *rules, struct strbuf *program);
-int cgroup_devices_apply(const struct cgroup *group, const struct oci_resources *resources, struct error *err);
+int cgroup_devices_apply(const struct cgroup *group, const struct cgroup_request *request, struct error *err);
 
 /* ---- delete.c ---- */
 

@@ -35,34 +35,68 @@ static bool asks_for_limits(const struct oci_resources *resources)
 	       resources->memory.reservation.set;
 }
 
+struct group_basis {
+	struct cgroup_host *host;
+	struct cgroup_prepared_devices devices;
+	int result; /* why there is no hierarchy */
+	struct error error;
+};
+
+static int mount_hierarchy(struct group_basis *basis)
+{
+	/* nsdelegate: the container's own view of it does not let it change its limits. */
+	if (mount("cgroup", HIERARCHY_PATH, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "nsdelegate") < 0)
+		return error_set(&basis->error, errno, "linux.resources: mount cgroup2 in the guest");
+	return cgroup_host_open(&basis->host, &basis->error);
+}
+
+static const struct cgroup_request container_group = {
+	.manager = CGROUP_MANAGER_CGROUPFS,
+	.path = "/container",
+	.controllers = 1U << CGROUP_MEMORY | 1U << CGROUP_PIDS,
+	/* They are the guest's own, and to check the program takes its kernel long where that is emulated. */
+	.any_device = true,
+};
+
+void group_prepare(struct init *init)
+{
+	/* What runtimes begin with: all but the default devices is denied. */
+	struct oci_device_rule none = {
+		.allow = false, .type = 'a', .major = -1, .minor = -1, .access = OCI_DEVICE_ALL
+	};
+	const struct oci_resources usual = { .device_rules = &none, .device_rule_count = 1 };
+	struct group_basis *basis = xcalloc(1, sizeof(*basis));
+	cleanup_cgroup struct cgroup *group = NULL;
+
+	basis->devices = (struct cgroup_prepared_devices)CGROUP_PREPARED_DEVICES_NONE;
+	basis->result = mount_hierarchy(basis);
+	init->basis = basis;
+	if (basis->result < 0)
+		return;
+	/* Failures come again, where they are reported. */
+	(void)cgroup_create(basis->host, &container_group, &group, NULL);
+	(void)cgroup_prepare_devices(&usual, &basis->devices, NULL);
+}
+
 int group_create(
 	struct init *init, struct oci_resources *resources, const struct namespaces_plan *maps, struct error *err)
 {
-	const struct cgroup_request request = {
-		.manager = CGROUP_MANAGER_CGROUPFS,
-		.path = "/container",
-		.resources = resources,
-		.controllers = 1U << CGROUP_MEMORY | 1U << CGROUP_PIDS,
-		/* They are the guest's own, and to check the program takes its kernel long where that is emulated. */
-		.any_device = true,
-		.delegate = maps->unshare & CLONE_NEWUSER,
-		.owner_uid = maps->uid_mapping_count ? maps->uid_mappings[0].host_id : 0,
-		.owner_gid = maps->gid_mapping_count ? maps->gid_mappings[0].host_id : 0,
-	};
-	cleanup_cgroup_host struct cgroup_host *host = NULL;
-	int result;
+	struct cgroup_request request = container_group;
+	struct group_basis *basis = init->basis;
 
-	if (init->socket_path)
+	if (!basis || (basis->result == -ENODEV && !asks_for_limits(resources)))
 		return 0;
-	/* nsdelegate: the container's own view of it does not let it change its limits. */
-	if (mount("cgroup", HIERARCHY_PATH, "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "nsdelegate") < 0) {
-		if (errno == ENODEV && !asks_for_limits(resources))
-			return 0;
-		return error_set(err, errno, "linux.resources: mount cgroup2 in the guest");
+	if (basis->result < 0) {
+		*err = basis->error;
+		return basis->result;
 	}
 	limit_memory(resources);
-	result = cgroup_host_open(&host, err);
-	return result < 0 ? result : cgroup_create(host, &request, &init->group, err);
+	request.resources = resources;
+	request.prepared = &basis->devices;
+	request.delegate = maps->unshare & CLONE_NEWUSER;
+	request.owner_uid = maps->uid_mapping_count ? maps->uid_mappings[0].host_id : 0;
+	request.owner_gid = maps->gid_mapping_count ? maps->gid_mappings[0].host_id : 0;
+	return cgroup_create(basis->host, &request, &init->group, err);
 }
 
 int group_update(struct init *init, struct oci_resources *resources, struct error *err)

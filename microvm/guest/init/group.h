@@ -11,6 +11,12 @@
 #include "microvm/guest/init/init.h"
 #include "ns/container_plan.h"
 
+/*
+ * What every container's group needs and none of it depends on orders: the hierarchy, the group itself without limits,
+ * and the program for the device rules that most have. Done before the machine's snapshot is taken. What fails is said
+ * by group_create(), if it matters then.
+ */
+void group_prepare(struct init *init);
 /* Makes the group, with the limits. maps: of the container's user namespace. */
 int group_create(
 	struct init *init, struct oci_resources *resources, const struct namespaces_plan *maps, struct error *err);

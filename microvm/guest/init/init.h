@@ -26,6 +26,7 @@
 #include "microvm/guest_protocol.h"
 
 struct cgroup;
+struct group_basis;
 struct session;
 struct message;
 
@@ -39,12 +40,14 @@ struct init {
 	struct watch control_watch;
 	struct guest_frame_reader reader;
 	struct session *sessions;
-	struct cgroup *group;    /* the container's; NULL: none */
-	uint64_t namespaces;     /* CLONE_NEW* that the container has of its own */
-	int own_pid_namespace;   /* to come back to after an exec; -EBADF: not needed yet */
-	unsigned char *scratch;  /* SCRATCH_BYTES for the pumps */
-	struct message *message; /* room for what a child says */
-	bool hurry;              /* a pump has more to do although nothing will report it: do not sleep */
+	struct group_basis *basis; /* of the container's group; NULL: nothing of the machine is touched */
+	struct cgroup *group;      /* the container's; NULL: none */
+	int mount_namespace;       /* the container's, once it has been started; -EBADF: not yet */
+	uint64_t namespaces;       /* CLONE_NEW* that the container has of its own */
+	int own_pid_namespace;     /* to come back to after an exec; -EBADF: not needed yet */
+	unsigned char *scratch;    /* SCRATCH_BYTES for the pumps */
+	struct message *message;   /* room for what a child says */
+	bool hurry;                /* a pump has more to do although nothing will report it: do not sleep */
 	const char *socket_path; /* for tests: unix sockets "PATH.PORT" instead of vsock, and nothing of the machine is
 				    touched */
 };

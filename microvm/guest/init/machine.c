@@ -33,10 +33,15 @@ void machine_reserve_standard_streams(void)
 		(void)close(fd);
 }
 
-int machine_mount(struct error *err)
+int machine_mount_proc(struct error *err)
 {
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return error_set(err, errno, "mount proc in the guest");
+	return 0;
+}
+
+int machine_mount_share(struct error *err)
+{
 	if (mount(GUEST_SHARE_TAG, GUEST_SHARE_PATH, "virtiofs", 0, NULL) < 0)
 		return error_set(err, errno, "mount the shared directory \"%s\" in the guest", GUEST_SHARE_TAG);
 	return 0;

@@ -9,8 +9,9 @@
 
 /* Descriptors 0 to 2 exist (the kernel's log where there is no console), so that nothing else gets these numbers. */
 void machine_reserve_standard_streams(void);
-/* proc, and the share of the host at GUEST_SHARE_PATH. */
-int machine_mount(struct error *err);
+int machine_mount_proc(struct error *err);
+/* The share of the host at GUEST_SHARE_PATH. */
+int machine_mount_share(struct error *err);
 /* Connects to a port of the host: a blocking stream socket. nonblocking: the connection may still be under way on
  * return. */
 int machine_connect(const struct init *init, uint32_t port, bool nonblocking, struct error *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/message.h"
+#include "microvm/guest/init/group.h"
 #include "microvm/guest/init/machine.h"
 #include "microvm/guest/init/session.h"
 
@@ -35,7 +36,14 @@ void init_close(struct init *init, int *fd)
 
 static int boot(struct init *init, struct error *err)
 {
+	int result = init->socket_path ? 0 : machine_mount_proc(err);
+
+	if (result < 0)
+		return result;
 	machine_reserve_standard_streams();
+	if (!init->socket_path)
+		group_prepare(init);
+	/* Here the machine's snapshot is taken: what went before is done once for all that go on from it. */
 	init->control_fd = machine_connect(init, GUEST_PORT_CONTROL, false, err);
 	if (init->control_fd < 0)
 		return -err->code;
@@ -46,11 +54,11 @@ static int boot(struct init *init, struct error *err)
 	return 0;
 }
 
-/* Says HELLO when all is ready that does not depend on orders: here the machine's snapshot is taken. */
+/* Says HELLO when all is ready that does not depend on orders. */
 static void greet(struct init *init)
 {
 	struct error err = { 0 };
-	int result = init->socket_path ? 0 : machine_mount(&err);
+	int result = init->socket_path ? 0 : machine_mount_share(&err);
 
 	control_send_session(init, GUEST_HELLO, GUEST_PROTOCOL_VERSION);
 	if (result < 0)
@@ -77,7 +85,9 @@ _Noreturn static void serve(struct init *init)
 /* The kernel gives the words of its command line that it does not know; a test gives the path of its sockets. */
 int main(int argc, char **argv)
 {
-	struct init init = { .epoll_fd = -EBADF, .control_fd = -EBADF, .own_pid_namespace = -EBADF };
+	struct init init = {
+		.epoll_fd = -EBADF, .control_fd = -EBADF, .own_pid_namespace = -EBADF, .mount_namespace = -EBADF
+	};
 	struct error err;
 
 	if (getpid() != 1 || (argc == 3 && strcmp(argv[1], "--sockets") == 0)) {

@@ -418,6 +418,18 @@ int session_exec(struct init *init, uint32_t id, const char *subgroup, struct pr
 	return result;
 }
 
+/*
+ * Kept, so that the kernel does not take the container's mounts apart before it reports the container's end: the
+ * machine ends with it, and where its kernel is emulated that takes seconds.
+ */
+static void hold_mounts(struct init *init, pid_t pid)
+{
+	cleanup_free char *path = xprintf("/proc/%d/ns/mnt", (int)pid);
+
+	if (init->mount_namespace < 0)
+		init->mount_namespace = open(path, O_RDONLY | O_CLOEXEC);
+}
+
 int session_start(struct session *session, struct error *err)
 {
 	int result;
@@ -425,6 +437,7 @@ int session_start(struct session *session, struct error *err)
 	if (session->state != SESSION_CREATED)
 		return error_set(err, -EINVAL, "session %u does not wait to be started", session->id);
 	session->state = SESSION_STARTING;
+	hold_mounts(session->init, session->pid);
 	result = message_send(session->link, CHILD_GO, NULL, 0, -1);
 	/* It died meanwhile: its end is reported as such. */
 	return result == -EPIPE ? 0 : result;
