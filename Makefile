@@ -12,7 +12,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 WERROR  ?= -Werror
 PACKAGES := jansson libseccomp libcap libmnl libcgroup libarchive
 # z and zstd: of libarchive, whose shared object would draw in a dozen more.
-LIBRARY_NAMES := jansson seccomp cap mnl cgroup archive z zstd
+LIBRARY_NAMES := jansson seccomp cap cgroup archive z zstd
 
 # Rooms that make up the program; guest/ is the other side of the wall and is linked on its own.
 ROOMS   := base oci ns cgroups seccomp process microvm microvm/devices microvm/devices/fs runtime bench sandbox cli
@@ -21,8 +21,8 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 MAIN    := $(BUILD)/obj/cli/main.o
 
 # The guest's init: the same process, namespace and cgroup code, static; no JSON, no KVM, no netlink, systemd, libcgroup.
-HOST_ONLY := ns/network.c ns/network_guest.c ns/network_read.c ns/rtnetlink.c cgroups/kernel_controllers.c cgroups/details.c \
-	cgroups/oom.c ns/foreign_procfs.c $(wildcard cgroups/systemd*.c)
+HOST_ONLY := base/shared_library.c ns/netlink_library.c ns/network.c ns/network_guest.c ns/network_read.c ns/rtnetlink.c \
+	cgroups/kernel_controllers.c cgroups/details.c cgroups/oom.c ns/foreign_procfs.c $(wildcard cgroups/systemd*.c)
 GUEST_SOURCES := $(filter-out $(HOST_ONLY),$(wildcard microvm/guest/init/*.c base/*.c process/*.c ns/*.c cgroups/*.c)) \
 	microvm/guest_protocol.c
 GUEST_OBJECTS := $(GUEST_SOURCES:%.c=$(BUILD)/guest/obj/%.o)
@@ -37,9 +37,12 @@ TEST_TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/*.c tests/tools
 
 CPPFLAGS += -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDUET_VERSION='"$(VERSION)"' -DDUET_LIBDIR='"$(PREFIX)/lib/duet"'
 COMPILE  = $(CC) -std=gnu17 $(CPPFLAGS) $(CFLAGS) $(WARNINGS) $(WERROR) -pthread -MMD -MP
-# The libraries' archives where there are any (Debian: all but libmnl): the dynamic linker takes most of the time of a
-# start, twice where the program runs from its sealed copy (0.8 ms with six shared libraries, 0.55 ms with two).
+# One file without shared libraries, where every library has an archive: the dynamic linker took a quarter of the time of
+# a start, twice, since the program runs again from its sealed copy. What few commands need (libmnl, libsystemd) is loaded
+# by them (base/shared_library.h). STATIC=no: for systems with another C library than this one, and for sanitizers.
 archive_of = $(findstring /,$(shell $(CC) -print-file-name=lib$(1).a))
+STATIC ?= $(if $(findstring -fsanitize,$(CFLAGS)),no,$(if $(strip $(foreach name,c $(LIBRARY_NAMES),$(if $(call archive_of,$(name)),,no))),no,yes))
+LINK_MODE := $(if $(filter yes,$(STATIC)),-static-pie)
 # What nobody calls is left out with what it would need: libarchive.a knows formats that want other libraries.
 LIBRARIES := -Wl,--gc-sections $(foreach name,$(LIBRARY_NAMES),$(if $(call archive_of,$(name)),-l:lib$(name).a,-l$(name)))
 
@@ -53,7 +56,8 @@ all: $(BUILD)/duet $(BUILD)/guest/initrd.cpio $(BUILD)/guest/measure $(BUILD)/gu
 
 $(BUILD)/duet: $(OBJECTS)
 	@echo "  LD      $@"
-	@$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $(OBJECTS) $(LIBRARIES)
+	@$(CC) $(CFLAGS) $(LDFLAGS) $(LINK_MODE) -pthread -o $@ $(OBJECTS) $(LIBRARIES) 2>$@.log || { cat $@.log; exit 1; }
+	@grep -v -e 'in statically linked applications' -e ': in function ' $@.log || true
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -135,7 +139,7 @@ unit: $(UNIT_TESTS) ## run the unit tests alone
 $(BUILD)/tests/unit/%: tests/unit/%.c $(filter-out $(MAIN),$(OBJECTS))
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
-	@$(COMPILE) -Wno-maybe-uninitialized $(shell pkg-config --cflags $(PACKAGES)) $(LDFLAGS) -o $@ $< $(filter-out $(MAIN),$(OBJECTS)) $(LIBRARIES) -lcmocka
+	@$(COMPILE) -Wno-maybe-uninitialized $(shell pkg-config --cflags $(PACKAGES)) $(LDFLAGS) -o $@ $< $(filter-out $(MAIN),$(OBJECTS)) $(LIBRARIES) -lmnl -lcmocka
 
 $(BUILD)/tests/%: tests/%.c
 	@mkdir -p $(@D)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/shared_library.h"
 
 #define LIBRARY        "libsystemd.so.0"
 #define BOOTED         "/run/systemd/system" /* sd_booted(3) */
@@ -97,9 +98,10 @@ void systemd_properties_free(struct systemd_properties *properties)
 
 static int load_library(struct library *library, struct error *err)
 {
-	library->handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!library->handle)
-		return error_set(err, -EOPNOTSUPP, "the systemd cgroup manager needs " LIBRARY ": %s", dlerror());
+	int result = shared_library_load(LIBRARY, "the systemd cgroup manager", &library->handle, err);
+
+	if (result < 0)
+		return result;
 #define LOAD(name)                                                                \
 	library->name = (__typeof__(library->name))dlsym(library->handle, #name); \
 	if (!library->name)                                                       \

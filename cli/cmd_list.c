@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
-#include <pwd.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "cli/command.h"
 #include "cli/table.h"
+#include "cli/user_name.h"
 #include "runtime/container.h"
 
 enum list_format { LIST_TABLE, LIST_JSON, LIST_IDS };
@@ -21,13 +21,13 @@ struct list_owner { /* the last one that was asked for: mostly all are the same 
 
 static const char *list_owner(struct list_owner *owner, uid_t uid)
 {
-	const struct passwd *user;
+	cleanup_free char *name = NULL;
 
 	if (owner->known && owner->uid == uid)
 		return owner->name;
-	user = getpwuid(uid);
-	if (user)
-		(void)snprintf(owner->name, sizeof(owner->name), "%s", user->pw_name);
+	name = user_name(uid);
+	if (name)
+		(void)snprintf(owner->name, sizeof(owner->name), "%s", name);
 	else
 		(void)snprintf(owner->name, sizeof(owner->name), "#%u", (unsigned)uid);
 	owner->uid = uid;

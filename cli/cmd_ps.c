@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <getopt.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -9,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/ps_filter.h"
 #include "cli/table.h"
+#include "cli/user_name.h"
 #include "runtime/isolation.h"
 #include "runtime/operations.h"
 
@@ -41,9 +41,9 @@ static int ps_parse(int argc, char **argv, struct ps_options *options, struct er
 /* Host's users, as ps(1) has it; a guest's are not the host's. */
 static char *ps_user(uid_t uid, bool guest)
 {
-	const struct passwd *user = guest ? NULL : getpwuid(uid);
+	char *name = guest ? NULL : user_name(uid);
 
-	return user ? xstrdup(user->pw_name) : xprintf("%u", (unsigned)uid);
+	return name ? name : xprintf("%u", (unsigned)uid);
 }
 
 static char *ps_terminal(int device)

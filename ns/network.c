@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "ns/netlink_library.h"
 #include "ns/rtnetlink.h"
 
 /* Flags of an address that somebody chose; the others are states that the kernel finds anew. */
@@ -301,6 +302,9 @@ int network_move_device(const char *host_name, const char *container_name, pid_t
 		return error_set(err, -EINVAL,
 			"move the network device \"%s\" as \"%s\": a name has at most %d characters", host_name,
 			container_name, IFNAMSIZ - 1);
+	result = netlink_library_load(err);
+	if (result < 0)
+		return result;
 	outside = rtnetlink_open();
 	if (!outside)
 		return error_set(err, errno, "open a netlink socket");

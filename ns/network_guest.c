@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 
 #include "base/alloc.h"
+#include "ns/netlink_library.h"
 #include "ns/rtnetlink.h"
 
 /* By which our filters are known among others that somebody may have put there. */
@@ -266,8 +267,11 @@ static int release_all(struct error *err)
 
 int network_release(const char *namespace_path, struct error *err)
 {
+	int result;
+
 	/* It went with its last process, or whoever made it took it away. */
 	if (access(namespace_path, F_OK) < 0 && errno == ENOENT)
 		return 0;
-	return inside(namespace_path, release_all, err);
+	result = netlink_library_load(err);
+	return result < 0 ? result : inside(namespace_path, release_all, err);
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "ns/netlink_library.h"
 
 enum { LIST_TRIES = 16, BUFFER_BYTES = 32768 }; /* mnl_socket_recvfrom() wants at least MNL_SOCKET_BUFFER_SIZE */
 
@@ -18,8 +19,12 @@ void rtnetlink_close(struct mnl_socket **socket)
 
 struct mnl_socket *rtnetlink_open(void)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *socket = NULL;
 
+	if (!netlink_library_is_loaded())
+		errno = ELIBACC;
+	else
+		socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (socket && mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		rtnetlink_close(&socket);
 	return socket;

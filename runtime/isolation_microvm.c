@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "microvm/guest_protocol.h"
+#include "ns/netlink_library.h"
 #include "ns/network_guest.h"
 #include "ns/rootfs.h"
 #include "runtime/exec_microvm.h"
@@ -58,6 +59,8 @@ static int microvm_prepare(struct launch *launch, struct error *err)
 {
 	int result = microvm_plan(launch, err);
 
+	if (result == 0)
+		result = netlink_library_load(err);
 	if (result == 0)
 		result = microvm_open(launch, err);
 	if (result == 0)

@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "ns/netlink_library.h"
 #include "ns/network.h"
 
 static int talk(struct nlmsghdr *message)
@@ -168,7 +169,7 @@ static int host = -1;
 static int setup(void **state)
 {
 	(void)state;
-	if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
+	if (netlink_library_load(NULL) < 0 || geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
 		return 1;
 	/* The namespace, and with it the other end of the pair, is to outlive our leaving it. */
 	if (host >= 0)

@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "ns/netlink_library.h"
 #include "ns/network_guest.h"
 /* The guest's side, which is linked with the guest's init alone. */
 #include "microvm/guest/init/network.c"
@@ -27,6 +28,7 @@ static bool in_namespace;
 static int set_up(void **state)
 {
 	*state = NULL;
+	assert_int_equal(netlink_library_load(NULL), 0);
 	in_namespace = unshare(CLONE_NEWNET) == 0 && system("ip link set lo up") == 0;
 	return 0;
 }
