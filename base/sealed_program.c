@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/sys.h"
+#include "base/trace.h"
 
 /* "PID PATH": execve(2) keeps the pid, so a marker that was inherited from another process does not count. */
 #define MARKER_VARIABLE "DUET_SEALED_PROGRAM"
@@ -140,6 +141,7 @@ static int execute(int program, char *const *argv)
 
 	if (result < 0)
 		return result;
+	trace_close(true);
 	(void)execveat(program, "", argv, environ, AT_EMPTY_PATH);
 	if (errno == ENOSYS)
 		(void)execve(fd_path(program).text, argv, environ);
@@ -158,6 +160,7 @@ int sealed_program_enter(char *const *argv, struct error *err)
 		(void)prctl(PR_SET_NAME, "duet");
 		return 0;
 	}
+	trace_scope("make the sealed copy");
 	program = clone_mount();
 	if (program < 0)
 		program = copy_to_memory();

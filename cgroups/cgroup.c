@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/trace.h"
 
 enum { MAKE_ATTEMPTS = 16, PROCESS_LIST_BYTES_MAX = 16 * 1024 * 1024 };
 
@@ -310,6 +311,7 @@ static int create_scope(
 int cgroup_create(
 	const struct cgroup_host *host, const struct cgroup_request *request, struct cgroup **group, struct error *err)
 {
+	trace_scope("make the cgroup");
 	cleanup(abandon) struct cgroup *made = NULL;
 	int result;
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/trace.h"
+
 enum { WALK_DEPTH_MAX = 64, FIRST_WAIT_US = 200, LONGEST_WAIT_US = 20000, UNDO_TIMEOUT_MS = 2000 };
 
 static int walk(int directory, int depth, int (*visit)(int directory, void *context), void *context)
@@ -142,6 +144,7 @@ static int remove_entry(const struct cgroup_entry *entry, int64_t deadline_us)
 
 int cgroup_delete(const struct cgroup *group, int timeout_ms, struct error *err)
 {
+	trace_scope("delete the cgroup");
 	int64_t deadline_us = now_us() + (int64_t)timeout_ms * 1000;
 	int failed = 0;
 

@@ -8,6 +8,7 @@
 #include <sys/vfs.h>
 
 #include "base/file.h"
+#include "base/trace.h"
 
 #define V2_MOUNT_POINT "/sys/fs/cgroup"
 
@@ -294,6 +295,7 @@ int cgroup_host_open(struct cgroup_host **host, struct error *err)
 
 int cgroup_host_open_of(pid_t pid, struct cgroup_host **host, struct error *err)
 {
+	trace_scope("look at the cgroup hierarchies");
 	cleanup_free char *file = xprintf("/proc/%d/cgroup", (int)pid);
 
 	return open_host(file, host, err);

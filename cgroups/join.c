@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/trace.h"
+
 void cgroup_join_close(struct cgroup_join *join)
 {
 	close_fd(&join->clone_into_fd);
@@ -76,6 +78,7 @@ int cgroup_join_open(
 
 int cgroup_join_self(const struct cgroup_join *join, struct error *err)
 {
+	trace_scope("join the cgroup");
 	for (size_t i = 0; i < join->count; i++) {
 		if (write(join->fds[i], "0", 1) == 1)
 			continue;

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "base/file.h"
+#include "base/trace.h"
 
 enum { FREEZE_TIMEOUT_MS = 500, KILL_ROUNDS = 10, BATCH = 128, LIST_BYTES_MAX = 64 * 1024 * 1024 };
 
@@ -188,6 +189,7 @@ static bool is_empty(const struct cgroup_entry *entry)
 
 int cgroup_kill_all(const struct cgroup *group, int signal_number, struct error *err)
 {
+	trace_scope("kill what is left in the cgroup");
 	const struct cgroup_entry *entry = process_entry(group);
 	size_t sent;
 	int result;

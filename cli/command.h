@@ -19,6 +19,7 @@ struct global_options {
 	enum cgroup_manager cgroup_manager;
 	enum cgroup_rootless rootless;
 	const char *settings_file;     /* NULL: the default one */
+	const char *trace_file;        /* NULL: none */
 	const char *default_isolation; /* of the program's name; NULL: it says nothing */
 };
 

@@ -14,7 +14,8 @@ enum global_option {
 	GLOBAL_SYSTEMD,
 	GLOBAL_ROOTLESS,
 	GLOBAL_MANAGER,
-	GLOBAL_CONFIG
+	GLOBAL_CONFIG,
+	GLOBAL_TRACE
 };
 
 const struct command_option global_option_table[] = {
@@ -29,6 +30,8 @@ const struct command_option global_option_table[] = {
 	{ "rootless", GLOBAL_ROOTLESS, "true|false|auto",
 		"go on without a cgroup when none may be made (auto: only without privilege)" },
 	{ "config", GLOBAL_CONFIG, "FILE", "the host's configuration (default: /etc/duet/duet.conf, if it is there)" },
+	{ "trace-start", GLOBAL_TRACE, "FILE",
+		"write there where the time of this command went, by phases, as a trace that browsers show" },
 	{ "version", 'v', NULL, "print the version" },
 	{ 0 },
 };
@@ -85,6 +88,9 @@ static int global_option(int option, struct global_options *global, struct log_o
 		return global_manager(global, "systemd", err);
 	case GLOBAL_CONFIG:
 		global->settings_file = optarg;
+		return 0;
+	case GLOBAL_TRACE:
+		global->trace_file = optarg;
 		return 0;
 	case GLOBAL_MANAGER:
 		return global_manager(global, optarg, err);

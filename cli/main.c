@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/sealed_program.h"
+#include "base/trace.h"
 #include "cli/global_options.h"
 #include "oci/json_document.h"
 #include "runtime/container.h"
@@ -68,10 +69,13 @@ int main(int argc, char **argv)
 	if (result == 0) {
 		result = log_open(&log, &err);
 		if (result == 0)
+			result = trace_open(global.trace_file, &err);
+		if (result == 0)
 			result = run_command(&global, argc, argv, &err);
 	} else if (result > 0) {
 		result = 0;
 	}
+	trace_close(false);
 	free(global.root);
 	if (result < 0) {
 		log_error(&err);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/trace.h"
 #include "ns/rootfs_internal.h"
 
 enum { MEMORY_MAJOR = 1, NULL_MINOR = 3, TTY_MAJOR = 5 };
@@ -233,6 +234,7 @@ static bool is_bound(const struct rootfs_plan *plan)
 
 int rootfs_make_devices(struct rootfs *rootfs, struct error *err)
 {
+	trace_scope("devices");
 	int devices, result = 0;
 
 	if (rootfs->plan->bare || is_bound(rootfs->plan))

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 
 #include "base/alloc.h"
+#include "base/trace.h"
 #include "ns/namespaces.h"
 #include "ns/rootfs.h"
 
@@ -111,6 +112,7 @@ static int open_one(const struct container_plan *plan, struct mount_plan *mount,
 
 int rootfs_open_sources(struct container_plan *plan, struct error *err)
 {
+	trace_scope("open the sources of mounts");
 	bool user_namespace = (plan->namespaces.unshare & CLONE_NEWUSER) || plan->namespaces.join[NAMESPACE_USER];
 
 	for (uint32_t i = 0; i < plan->rootfs.mount_count; i++) {

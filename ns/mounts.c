@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 
 #include "base/file.h"
+#include "base/trace.h"
 #include "ns/rootfs_internal.h"
 
 #define SUPERBLOCK_FLAGS (MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME | MS_I_VERSION | MS_SILENT)
@@ -329,6 +330,7 @@ static int mount_one(struct rootfs *rootfs, const struct mount_plan *mount, stru
 
 int rootfs_mount_all(struct rootfs *rootfs, struct error *err)
 {
+	trace_scope("mounts");
 	for (uint32_t i = 0; i < rootfs->plan->mount_count; i++) {
 		int result = mount_one(rootfs, &rootfs->plan->mounts[i], err);
 

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/procfs.h"
+#include "base/trace.h"
 #include "ns/rootfs_internal.h"
 
 enum { MOUNTINFO_BYTES_MAX = 64 << 20 };
@@ -46,6 +47,7 @@ static int bind_root(struct rootfs *rootfs, struct error *err)
 
 int rootfs_open(struct rootfs **rootfs, const struct rootfs_plan *plan, struct error *err)
 {
+	trace_scope("open the root file system");
 	struct rootfs *opened = xcalloc(1, sizeof(*opened));
 	int result;
 
@@ -167,6 +169,7 @@ static int pivot(const struct rootfs *rootfs, struct error *err)
 
 int rootfs_pivot(struct rootfs *rootfs, struct error *err)
 {
+	trace_scope("change of root");
 	bool move = rootfs->plan->no_pivot || rootfs->plan->move_root;
 	int result = move ? move_to_root(rootfs, err) : pivot(rootfs, err);
 
@@ -231,6 +234,7 @@ static void reopen_null_streams(const struct rootfs *rootfs)
 
 int rootfs_finish(struct rootfs *rootfs, struct error *err)
 {
+	trace_scope("masked and read-only paths");
 	int result = set_propagation(rootfs, err);
 
 	make_working_directory(rootfs);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/trace.h"
 #include "oci/spec_sections.h"
 
 #define FILE_BYTES_MAX (16 << 20)
@@ -161,6 +162,7 @@ int oci_read_file(struct strbuf *content, int directory, const char *path, struc
 
 int oci_spec_load(struct oci_spec **spec, int directory, const char *path, struct error *err)
 {
+	trace_scope("read config.json");
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
 	int result = oci_read_file(&content, directory, path, err);
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/trace.h"
 #include "process/exec_error.h"
 #include "process/process_internal.h"
 
@@ -97,6 +98,7 @@ static int load_and_drop(const struct process_plan *plan, struct error *err)
 
 int process_execute(const struct process_plan *plan, const char *executable, struct error *err)
 {
+	trace_scope("filter and execve");
 	int result = close_descriptors(plan, err);
 
 	if (result < 0)

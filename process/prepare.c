@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.h"
+#include "base/trace.h"
 #include "process/process_internal.h"
 
 /* -EACCES leaves *err alone: the final user may get there. */
@@ -69,6 +70,7 @@ static int prepare_as_caller(struct process_plan *plan, struct error *err)
 
 int process_prepare(struct process_plan *plan, char **executable, struct error *err)
 {
+	trace_scope("user, limits, capabilities, executable");
 	int entered, result;
 
 	/* From here on a descriptor that is forgotten is one that ends with execve. */

@@ -11,12 +11,14 @@
 
 #include "base/file.h"
 #include "base/sys.h"
+#include "base/trace.h"
 #include "runtime/launch.h"
 #include "runtime/out_of_memory.h"
 
 pid_t child_clone(struct child *child, uint64_t flags, int cgroup_fd, struct error *err)
 {
 	struct clone_args arguments = { .flags = flags | CLONE_PIDFD, .exit_signal = SIGCHLD };
+	int span = trace_begin("clone with new namespaces");
 	int sockets[2], result = message_pair(sockets, err);
 	pid_t pid;
 
@@ -28,6 +30,8 @@ pid_t child_clone(struct child *child, uint64_t flags, int cgroup_fd, struct err
 		arguments.cgroup = (uint64_t)cgroup_fd;
 	}
 	pid = sys_clone3(&arguments);
+	if (pid != 0)
+		trace_end(&span);
 	/* E2BIG: a kernel whose clone3 does not know of the cgroup yet. */
 	child->must_join_by_itself = pid < 0 && cgroup_fd >= 0 && (errno == ENOSYS || errno == E2BIG);
 	if (pid < 0 && errno == EAGAIN)
@@ -108,6 +112,7 @@ static int child_explain_death(struct child *child, struct error *err)
 
 int child_receive(struct child *child, struct message *message, struct error *err)
 {
+	trace_scope("wait for the container's process");
 	int result = child_listen(child, err);
 
 	if (result < 0)

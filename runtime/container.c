@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/message.h"
+#include "base/trace.h"
 #include "runtime/control.h"
 #include "runtime/record.h"
 
@@ -114,6 +115,7 @@ static int root_open(const char *root, bool make, struct error *err)
 
 int container_make(const char *root, const char *id, struct container **ret, struct error *err)
 {
+	trace_scope("state directory");
 	cleanup_container struct container *container = NULL;
 	int result = container_id_check(id, err);
 
@@ -220,11 +222,13 @@ void container_unlock(struct container *container)
 
 int container_save(struct container *container, struct error *err)
 {
+	trace_scope("record");
 	return record_save(container, err);
 }
 
 int container_remove(struct container *container, struct error *err)
 {
+	trace_scope("remove the state");
 	int result = remove_tree(container->root_fd, container->id);
 
 	if (result < 0)

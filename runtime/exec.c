@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "runtime/descriptor.h"
 #include "runtime/exec_plan.h"
 #include "runtime/filter.h"
@@ -73,6 +74,7 @@ static void exec_child(struct exec *exec)
 {
 	struct error err = { 0 };
 
+	trace_child("process");
 	(void)exec_child_main(exec, &err);
 	(void)message_send_error(exec->child.socket, LAUNCH_FAILED, &err);
 	_exit(EXEC_EXIT_FAILED);

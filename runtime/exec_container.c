@@ -20,6 +20,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "ns/namespaces.h"
 #include "process/terminal.h"
 #include "runtime/exec.h"
@@ -111,6 +112,7 @@ static void close_host(const struct exec *exec)
 
 static int enter_container(struct exec *exec, struct error *err)
 {
+	trace_scope("enter the container's namespaces");
 	int result = hide(err);
 
 	close_host(exec);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/trace.h"
 #include "seccomp/seccomp.h"
 
 /* Beside the containers' directories; no id begins with a dot. */
@@ -13,6 +14,7 @@
 int filter_compile(
 	int state_root_fd, const struct oci_seccomp *profile, struct process_seccomp *seccomp, struct error *err)
 {
+	trace_scope("system call filter");
 	struct seccomp_program program = { 0 };
 	cleanup_fd int cache = -EBADF;
 	int result;

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "runtime/launch.h"
 #include "runtime/relay.h"
 #include "runtime/terminal.h"
@@ -146,6 +147,7 @@ static bool turn(struct foreground *foreground)
 
 int foreground_wait(struct foreground *foreground, struct error *err)
 {
+	trace_scope("wait for the container to end");
 	struct pollfd *socket = &foreground->sources[SOURCE_SOCKET];
 	int result;
 

@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "ns/network_guest.h"
 #include "ns/rootfs.h"
 #include "runtime/descriptor.h"
@@ -401,6 +402,7 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 
 int launch_create(const struct launch_options *options, struct launch **ret, struct error *err)
 {
+	trace_scope("create the container");
 	cleanup_launch struct launch *launch = xcalloc(1, sizeof(*launch));
 	char *bundle = NULL;
 	int result;
@@ -451,6 +453,7 @@ static int launch_order_start(struct launch *launch, struct error *err)
 
 int launch_start(struct launch *launch, struct error *err)
 {
+	trace_scope("start the container");
 	struct listener_facts facts = { .profile = launch->spec->seccomp, .pid = launch->child.pid };
 	int result = launch->starts_early ? 0 : launch_order_start(launch, err);
 

@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/sys.h"
+#include "base/trace.h"
 #include "ns/network.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
@@ -254,6 +255,7 @@ void launch_child(struct launch *launch)
 {
 	struct error err = { 0 };
 
+	trace_child(launch->child.is_monitor ? "monitor" : "container");
 	(void)child_main(launch, &err);
 	(void)message_send_error(launch->child.socket, LAUNCH_FAILED, &err);
 	_exit(err.exit_status ? err.exit_status : 1);

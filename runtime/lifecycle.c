@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "runtime/container_processes.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
@@ -193,6 +194,7 @@ int lifecycle_cleanup(struct container *container, struct error *err)
 
 int lifecycle_delete(const char *root, const char *id, bool force, struct error *err)
 {
+	trace_scope("delete the container");
 	cleanup_container struct container *container = NULL;
 	bool damaged = false;
 	int result = container_open(root, id, force ? &damaged : NULL, &container, err);

@@ -2,6 +2,7 @@
 #include "runtime/listener.h"
 
 #include "base/message.h"
+#include "base/trace.h"
 #include "runtime/descriptor.h"
 #include "runtime/launch.h"
 
@@ -20,6 +21,7 @@ static int send_listener(int listener, const struct listener_facts *facts, struc
 int listener_wait_start(int socket, const struct listener_facts *facts, struct error *err)
 {
 	cleanup_free struct message *message = message_new();
+	trace_scope("wait for the program to be executed");
 	int result = message_receive(socket, message);
 
 	if (result == 0 && message->type == LAUNCH_LISTENER) {
@@ -39,6 +41,7 @@ int listener_wait_start(int socket, const struct listener_facts *facts, struct e
 	/* A container's execve(2) closes the socket; a monitor answers. */
 	if (result < 0 && result != -EPIPE)
 		return error_set(err, -result, "hear from the container's process");
+	trace_end_children();
 	return 0;
 }
 

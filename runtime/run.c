@@ -3,6 +3,7 @@
  * run: create and start, and in the foreground stay until the process has ended.
  */
 #include "base/log.h"
+#include "base/trace.h"
 #include "runtime/foreground.h"
 #include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
@@ -47,6 +48,7 @@ static int run_foreground(struct launch *launch, struct error *err)
 /* The container's own end: a `delete --force` of somebody else may have come first. */
 static void run_delete(struct launch *launch)
 {
+	trace_scope("delete the container");
 	struct error err;
 
 	if (container_lock(launch->container, &err) < 0)
