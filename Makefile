@@ -228,6 +228,10 @@ bench-check: all ## do the figures of `duet bench` agree with hyperfine and perf
 	@scripts/install-deps.sh bench-check
 	@scripts/bench-check.sh $(BUILD)
 
+.PHONY: profile-start
+profile-start: all ## where the time of a start goes, by phase: RUNS= (default 50)
+	@scripts/profile-start.sh $(BUILD)
+
 soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
 	@bats tests/soak/runs.bats tests/soak/clones.bats
 	@KILLED_ROUNDS=300 bats tests/killed.bats

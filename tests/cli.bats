@@ -283,3 +283,15 @@ as_nobody() {
 	[ "$status" -eq 1 ]
 	[[ $output == *'regular expression "web-("'* ]]
 }
+
+@test "a trace of the start has spans of the runtime and of the container's process" {
+	configure_command /bin/true
+	duet --trace-start "$BATS_TEST_TMPDIR/trace.json" run -b "$BUNDLE" traced </dev/null
+	jq -e '[.[] | select(.ph == "M") | .args.name] | contains(["duet", "container"])' "$BATS_TEST_TMPDIR/trace.json"
+	jq -e '[.[] | select(.ph == "X" and .dur >= 0 and .ts >= 0) | .name]
+		| contains(["execute the sealed copy", "clone with new namespaces", "mounts", "filter and execve", "delete the container"])' \
+		"$BATS_TEST_TMPDIR/trace.json"
+	run duet --trace-start /nowhere/trace list
+	[ "$status" -eq 1 ]
+	[[ $output == *"open the trace file /nowhere/trace: No such file or directory"* ]]
+}
