@@ -99,6 +99,25 @@ static void write_case(const struct results *results, const struct results_case 
 	}
 }
 
+/* What one operation takes there, beside how often it left the guest. */
+static void write_cost(const struct results *results, const struct results_exits *exits, struct strbuf *text)
+{
+	char figure[FIGURE_BYTES];
+
+	for (size_t i = 0; i < results->suite_count; i++) {
+		const struct results_case *entry = results_find_case(results->suites + i, exits->work);
+		const struct results_cell *cell = entry ? entry->cells + exits->column : NULL;
+
+		if (!cell || !cell->sample_count)
+			continue;
+		format_value(figure, cell->summary.median, entry->unit);
+		strbuf_printf(text, "    one takes %s", figure);
+		if (cell->has_ratio)
+			strbuf_printf(text, ", x %.3g of the host's", cell->ratio.value);
+		strbuf_string(text, "\n");
+	}
+}
+
 static void write_exits(const struct results *results, struct strbuf *text)
 {
 	if (results->exits_count)
@@ -108,6 +127,7 @@ static void write_exits(const struct results *results, struct strbuf *text)
 
 		strbuf_printf(text, "  %s: %s, %llu times in %.3f s\n", results->columns[exits->column].name,
 			exits->title, (unsigned long long)exits->operations, exits->seconds);
+		write_cost(results, exits, text);
 		for (size_t j = 0; j < exits->count; j++)
 			strbuf_printf(text, "    %-32s %10llu %14.1f a second %12.3f an operation\n",
 				exits->entries[j].reason, (unsigned long long)exits->entries[j].count,

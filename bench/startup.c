@@ -177,10 +177,10 @@ static uint64_t runs_of(const struct bench *bench, const struct column *column)
 	return column->kind == COLUMN_SNAPSHOT ? 3 : 1;
 }
 
-/* Spread over all the rounds: has this column's share grown in this one? */
+/* Spread over all the rounds, beginning with the first. */
 static bool has_turn(uint64_t round, uint64_t rounds, uint64_t runs)
 {
-	return (round + 1) * runs / rounds != round * runs / rounds;
+	return round * runs % rounds < runs;
 }
 
 static void skip_all(struct bench *bench, const struct column *column, const char *reason)
