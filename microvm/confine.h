@@ -43,6 +43,7 @@ struct thread_filter {
 extern const struct thread_filter vcpu_filter;          /* on hardware */
 extern const struct thread_filter vcpu_software_filter; /* where the monitor finishes instructions (softkvm.h) */
 extern const struct thread_filter devices_filter;       /* the event loop of all devices but fs */
+extern const struct thread_filter blk_filter;
 extern const struct thread_filter fs_filter;
 
 /* Before a process makes threads that are confined: the C library then shares one heap among them, instead of mapping
