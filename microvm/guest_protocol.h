@@ -42,6 +42,8 @@
  * container_plan for the guest begin with it. */
 #define GUEST_SHARE_PATH "/share"
 #define GUEST_SHARE_TAG  "duet"
+/* Where it mounts the guest's first disk, if CREATE says that this is the container's root. */
+#define GUEST_IMAGE_PATH "/image"
 
 enum guest_stream { GUEST_STREAM_STDIN, GUEST_STREAM_STDOUT, GUEST_STREAM_STDERR };
 
@@ -63,10 +65,11 @@ enum guest_message {
 	GUEST_ANSWER, /* u64 number of the question, u32 errno; on success (0) the answer, else u32 exit status, string
 			 message */
 	/* host -> guest */
-	GUEST_CREATE = 64, /* i64 seconds and u32 nanoseconds of the host's CLOCK_REALTIME, bytes of entropy, limits
-			      (cgroups/wire.h), container_plan, process_plan, network_plan */
-	GUEST_START,       /* u32 session (0) */
-	GUEST_SIGNAL,      /* u32 session, u32 signal, u8 all: to every process of the container */
+	GUEST_CREATE =
+		64,     /* i64 seconds and u32 nanoseconds of the host's CLOCK_REALTIME, bytes of entropy, limits
+			   (cgroups/wire.h), container_plan, process_plan, network_plan, u8: the root is GUEST_IMAGE_PATH */
+	GUEST_START,    /* u32 session (0) */
+	GUEST_SIGNAL,   /* u32 session, u32 signal, u8 all: to every process of the container */
 	GUEST_EXEC,     /* u32 session (1 to GUEST_SESSIONS_MAX - 1), string of the sub-cgroup, process_plan: starts at
 			   once */
 	GUEST_RESIZE,   /* u32 session, u32 rows, u32 columns */

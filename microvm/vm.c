@@ -73,24 +73,14 @@ static void stop_io(struct vm *vm)
 	vm->io_started = false;
 }
 
-/* Devices go when nothing serves them any more, their transports after them, the memory last. */
+/* Devices go when nothing serves them any more, the memory last. */
 void vm_destroy(struct vm *vm)
 {
 	if (!vm)
 		return;
 	vm_stop(vm);
 	stop_io(vm);
-	if (vm->fs)
-		fs_destroy(vm->fs);
-	if (vm->vsock)
-		vsock_destroy(vm->vsock);
-	rng_destroy(vm->rng);
-	for (unsigned i = 0; i < VM_NETS_MAX; i++)
-		net_destroy(vm->nets[i]);
-	for (unsigned i = 0; i < LAYOUT_SLOTS; i++)
-		mmio_destroy(vm->slots[i]);
-	if (vm->serial_made)
-		close_fd(&vm->serial.interrupt_fd);
+	vm_destroy_devices(vm);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		vcpu_destroy(&vm->vcpus[i]);
 	free(vm->vcpus);
@@ -177,6 +167,9 @@ static void thread_ready(void *owner, const struct error *failure)
 
 static int check_config(const struct vm_config *config, struct error *err)
 {
+	if (config->disk_count > VM_DISKS_MAX)
+		return error_set(
+			err, -EINVAL, "a guest has %u disks at most, not %u", VM_DISKS_MAX, config->disk_count);
 	if (config->net_count > VM_NETS_MAX)
 		return error_set(
 			err, -EINVAL, "a guest has %u network devices at most, not %u", VM_NETS_MAX, config->net_count);
@@ -187,102 +180,6 @@ static int check_config(const struct vm_config *config, struct error *err)
 			(unsigned long long)(VM_MEMORY_MIN_BYTES / MEBIBYTE),
 			(unsigned long long)(config->memory_bytes / MEBIBYTE));
 	return 0;
-}
-
-/* Puts a device into its slot and connects its lines to KVM. */
-static int attach(struct vm *vm, enum layout_slot slot, struct virtio_device *device, struct error *err)
-{
-	static const uint8_t irqs[LAYOUT_SLOTS] = LAYOUT_SLOT_IRQS;
-	uint64_t address = LAYOUT_MMIO + slot * LAYOUT_MMIO_BYTES;
-	int result = mmio_create(&vm->slots[slot], device, &vm->memory, err);
-
-	if (!result)
-		result = kvm_machine_irqfd(&vm->machine, mmio_interrupt_fd(vm->slots[slot]), irqs[slot], err);
-	for (unsigned i = 0; i < device->queue_count && !result; i++)
-		result = kvm_machine_ioeventfd(
-			&vm->machine, mmio_kick_fd(vm->slots[slot], i), address + MMIO_QUEUE_NOTIFY, i, err);
-	return result;
-}
-
-/* The served directory is the device's own descriptor, so that the caller keeps its one when the machine fails to come
- * about. */
-static int add_fs(struct vm *vm, const struct vm_config *config, struct error *err)
-{
-	cleanup_fd int root_fd = fcntl(config->share_fd, F_DUPFD_CLOEXEC, 3);
-	const struct fs_options options = {
-		.tag = GUEST_SHARE_TAG,
-		.root_fd = root_fd,
-		.descriptors_max = config->share_descriptors_max,
-		.capabilities = config->share_capabilities,
-	};
-	int result;
-
-	if (root_fd < 0)
-		return error_set(err, errno, "share the root directory");
-	result = fs_create(&vm->fs, &options, err);
-	if (result)
-		return result;
-	(void)take_fd(&root_fd);
-	return attach(vm, LAYOUT_SLOT_FS, fs_device(vm->fs), err);
-}
-
-/* Each device has a descriptor of its own, as the shared directory has. */
-static int add_nets(struct vm *vm, const struct vm_config *config, struct error *err)
-{
-	int result = 0;
-
-	for (unsigned i = 0; i < config->net_count && !result; i++) {
-		struct net_options options = config->nets[i];
-		cleanup_fd int fd = fcntl(options.fd, F_DUPFD_CLOEXEC, 3);
-
-		if (fd < 0)
-			return error_set(err, errno, "make a network device of the guest");
-		options.fd = fd;
-		result = net_create(&vm->nets[i], &options, &vm->loop, err);
-		if (result)
-			return result;
-		(void)take_fd(&fd);
-		result = attach(vm, LAYOUT_SLOT_NET0 + i, net_device(vm->nets[i]), err);
-	}
-	return result;
-}
-
-static int add_serial(struct vm *vm, int console_fd, struct error *err)
-{
-	cleanup_fd int interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int result;
-
-	if (interrupt_fd < 0)
-		return error_set(err, errno, "make the serial port");
-	result = kvm_machine_irqfd(&vm->machine, interrupt_fd, LAYOUT_SERIAL_IRQ, err);
-	if (result)
-		return result;
-	serial_init(&vm->serial, console_fd, take_fd(&interrupt_fd));
-	vm->serial_made = true;
-	return 0;
-}
-
-static int add_devices(struct vm *vm, const struct vm_config *config, struct error *err)
-{
-	int result = event_loop_init(&vm->loop, err);
-
-	if (result)
-		return result;
-	vm->loop_made = true;
-	result = vsock_create(&vm->vsock, &vm->loop, err);
-	if (!result)
-		result = attach(vm, LAYOUT_SLOT_VSOCK, vsock_device(vm->vsock), err);
-	if (!result)
-		result = rng_create(&vm->rng, &vm->loop, err);
-	if (!result)
-		result = attach(vm, LAYOUT_SLOT_RNG, rng_device(vm->rng), err);
-	if (!result && config->share_fd >= 0)
-		result = add_fs(vm, config, err);
-	if (!result)
-		result = add_nets(vm, config, err);
-	if (!result && config->console_fd >= 0)
-		result = add_serial(vm, config->console_fd, err);
-	return result;
 }
 
 /*
@@ -391,7 +288,7 @@ static int build(struct vm *vm, const struct vm_config *config, struct error *er
 	if (!result)
 		result = kvm_machine_set_memory(&vm->machine, &vm->memory, err);
 	if (!result)
-		result = add_devices(vm, config, err);
+		result = vm_add_devices(vm, config, err);
 	if (result)
 		return result;
 	return saved ? go_on(vm, config, &snapshot, err) : boot(vm, config, err);
@@ -427,6 +324,11 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 	if (result)
 		return result;
 	close_fd(&share_fd);
+	for (unsigned i = 0; i < config->disk_count; i++) {
+		int fd = config->disks[i].fd;
+
+		close_fd(&fd);
+	}
 	for (unsigned i = 0; i < config->net_count; i++) {
 		int fd = config->nets[i].fd;
 
@@ -471,7 +373,7 @@ static void ignore_kick(int number)
 
 static int start_threads(struct vm *vm, struct error *err)
 {
-	int result = vm->fs ? fs_start(vm->fs, err) : 0;
+	int result = vm_start_devices(vm, err);
 
 	if (result)
 		return result;

@@ -15,11 +15,13 @@
 #include "base/error.h"
 #include "microvm/boot.h"
 #include "microvm/counts.h"
+#include "microvm/devices/blk.h"
 #include "microvm/devices/net.h"
 #include "microvm/devices/vsock.h"
 
 #define VM_VCPUS_MAX        32
 #define VM_NETS_MAX         2
+#define VM_DISKS_MAX        2
 #define VM_MEMORY_MIN_BYTES (64ULL << 20)
 
 /* What /dev/kvm can do here. */
@@ -48,7 +50,9 @@ struct vm_config {
 	unsigned vcpus; /* 1 to VM_VCPUS_MAX */
 	int share_fd;   /* directory served over virtio-fs under GUEST_SHARE_TAG; -1: none */
 	unsigned share_descriptors_max;
-	bool share_capabilities; /* see struct fs_options */
+	bool share_capabilities;         /* see struct fs_options */
+	const struct blk_options *disks; /* /dev/vda, /dev/vdb of the guest */
+	unsigned disk_count;             /* at most VM_DISKS_MAX */
 	const struct net_options *nets;
 	unsigned net_count; /* at most VM_NETS_MAX */
 	int snapshot_fd; /* a snapshot to go on from, in place of booting; 0 or less: none. On failure: boot without it
@@ -67,8 +71,8 @@ enum vm_stop_cause {
 struct vm;
 
 /* Refuses with one clear line: a kernel that is not one, too little memory for it, KVM features that are missing. Takes
- * ownership of share_fd and of the nets' descriptors on success; the others stay the caller's and may be closed
- * afterwards except console_fd. */
+ * ownership of share_fd and of the nets' and disks' descriptors on success; the others stay the caller's and may be
+ * closed afterwards except console_fd. */
 int vm_create(struct vm **vm, const struct vm_config *config, struct error *err);
 struct vsock *vm_vsock(struct vm *vm);
 /* Starts the threads of the file server, the devices and the vCPUs, with every signal blocked but SIGURG, for which it

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A machine's own data, for vm.c and vm_snapshot.c.
+ * A machine's own data, for the files that make it up: vm.c (its life), vm_devices.c, vm_snapshot.c.
  */
 #ifndef DUET_MICROVM_VM_INTERNAL_H
 #define DUET_MICROVM_VM_INTERNAL_H
@@ -33,6 +33,7 @@ struct vm {
 	struct vsock *vsock;
 	struct rng *rng;
 	struct net *nets[VM_NETS_MAX];
+	struct blk *disks[VM_DISKS_MAX];
 	struct fs *fs;
 	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
 	bool serial_made;
@@ -48,6 +49,13 @@ struct vm {
 	struct error error;
 	int event_fd;
 };
+
+/* vm_devices.c: each into its slot, connected to KVM. */
+int vm_add_devices(struct vm *vm, const struct vm_config *config, struct error *err);
+/* Starts the threads that devices have of their own. */
+int vm_start_devices(struct vm *vm, struct error *err);
+/* When nothing runs any more. */
+void vm_destroy_devices(struct vm *vm);
 
 /* vm_snapshot.c: everything but the memory, into a machine that has its devices and vCPUs. */
 int vm_restore_state(struct vm *vm, const struct snapshot *snapshot, struct error *err);

@@ -67,6 +67,9 @@ int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYT
 		return error_set(err, -ENOTSUP, "a machine with a serial console boots");
 	if (config->memory_pages != GUEST_PAGES_TRANSPARENT)
 		return error_set(err, -ENOTSUP, "a machine with explicit huge pages boots");
+	/* The guest's driver has looked at its disk when it is saved, and another machine's disk is another. */
+	if (config->disk_count)
+		return error_set(err, -ENOTSUP, "a machine with disks boots");
 	if (uname(&name) < 0)
 		return error_set(err, errno, "ask for the host's kernel");
 	sha256_start(&hash);

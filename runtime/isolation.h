@@ -13,6 +13,8 @@
 
 struct isolation {
 	const char *name;
+	/* Whether the container's root is a disk image and root.path means nothing. NULL: never. */
+	bool (*has_image)(const struct oci_spec *spec);
 	/* In the runtime, before anything is made: refuses by name what cannot mean the same behind this wall, opens
 	 * what the child will need from the host (/dev/kvm, the kernel), and adjusts the plans. */
 	int (*prepare)(struct launch *launch, struct error *err);

@@ -29,6 +29,51 @@
 
 #define SHARE_DESCRIPTORS_MAX 65536
 
+static bool microvm_has_image(const struct oci_spec *spec)
+{
+	return spec->vm && spec->vm->image_path;
+}
+
+/* Locks of this kind belong to the open file, which the monitor inherits. */
+static int lock_image(int fd, bool write, const char *path, struct error *err)
+{
+	struct flock lock = { .l_type = write ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno != EAGAIN && errno != EACCES)
+		return error_set(err, errno, "config.json: vm.image.path: lock %s", path);
+	return error_set(err, -EBUSY, "config.json: vm.image.path: %s is in use by another micro-VM%s", path,
+		write ? "" : " that writes to it");
+}
+
+/* Whether the guest can write is settled here, by how the image is opened: it can when the container's root is not
+ * read-only and the image's own permissions say that anybody may. */
+static int microvm_open_image(struct launch *launch, struct error *err)
+{
+	const struct oci_vm *vm = launch->spec->vm;
+	cleanup_fd int fd = -EBADF;
+	struct stat status;
+	bool write;
+	int result;
+
+	if (!microvm_has_image(launch->spec))
+		return 0;
+	if (vm->image_format != OCI_IMAGE_RAW)
+		return error_set(err, -ENOTSUP, "config.json: vm.image.format: micro-VMs take raw images only");
+	if (stat(vm->image_path, &status) < 0)
+		return error_set(err, errno, "config.json: vm.image.path: %s", vm->image_path);
+	write = !launch->vm.guest.rootfs.readonly && (status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
+	fd = open(vm->image_path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return error_set(err, errno, "config.json: vm.image.path: open %s", vm->image_path);
+	result = lock_image(fd, write, vm->image_path, err);
+	if (result == 0)
+		launch->vm.image_fd = take_fd(&fd);
+	launch->vm.root_is_image = result == 0;
+	return result;
+}
+
 static int microvm_open(struct launch *launch, struct error *err)
 {
 	struct launch_vm *vm = &launch->vm;
@@ -41,7 +86,7 @@ static int microvm_open(struct launch *launch, struct error *err)
 	if (vm->kernel_fd < 0)
 		return vm->kernel_fd;
 	vm->initrd_fd = guest_file_open(vm->initrd_path, "initrd.cpio", &initrd_name, err);
-	return vm->initrd_fd < 0 ? vm->initrd_fd : 0;
+	return vm->initrd_fd < 0 ? vm->initrd_fd : microvm_open_image(launch, err);
 }
 
 static int microvm_make_jail_directory(struct launch *launch, struct error *err)
@@ -175,6 +220,7 @@ static int microvm_create(struct launch *launch, struct vm_config *config, struc
 static int microvm_make(struct launch *launch, int share, struct monitor **monitor, struct error *err)
 {
 	const struct launch_vm *options = &launch->vm;
+	struct blk_options root = { .fd = options->image_fd, .id = "duet-root" };
 	struct net_options nets[VM_NETS_MAX];
 	struct vm_config config = {
 		.kvm_fd = options->kvm_fd,
@@ -188,7 +234,10 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 		.vcpus = options->vcpus,
 		.share_fd = share,
 		.share_descriptors_max = SHARE_DESCRIPTORS_MAX,
-		.share_capabilities = geteuid() == 0,
+		/* Nothing but what is shared needs them. */
+		.share_capabilities = geteuid() == 0 && launch->plan.rootfs.mount_count,
+		.disks = &root,
+		.disk_count = options->image_fd >= 0,
 		.nets = nets,
 		.console_fd = options->console ? STDERR_FILENO : -1,
 	};
@@ -200,6 +249,9 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 		result = microvm_join_network(launch, nets, &config.net_count, err);
 	if (result == 0)
 		result = microvm_create(launch, &config, &vm, err);
+	/* It is the disk's now. */
+	if (result == 0)
+		launch->vm.image_fd = -EBADF;
 	if (result == 0)
 		result = monitor_create(monitor, launch, vm, &streams, err);
 	return result < 0 ? result : microvm_let_streams_go(launch, err);
@@ -236,7 +288,7 @@ static int microvm_make_mount_points(const struct launch *launch, struct error *
 	cleanup_fd int root = -EBADF;
 	int result = 0;
 
-	if (!guest->readonly)
+	if (!guest->readonly || launch->vm.root_is_image)
 		return 0;
 	root = open(launch->plan.rootfs.mounts[0].source, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
@@ -275,6 +327,7 @@ static void microvm_close(struct launch *launch)
 	close_fd(&launch->vm.kvm_fd);
 	close_fd(&launch->vm.kernel_fd);
 	close_fd(&launch->vm.initrd_fd);
+	close_fd(&launch->vm.image_fd);
 }
 
 /* The caller's descriptors, whatever they are, have no business in a monitor, which keeps what it does not close. */
@@ -286,6 +339,7 @@ static void microvm_close_inherited(const struct launch *launch)
 		launch->vm.kvm_fd,
 		launch->vm.kernel_fd,
 		launch->vm.initrd_fd,
+		launch->vm.image_fd,
 		log_descriptor(),
 	};
 
@@ -345,6 +399,7 @@ static void microvm_forget(const struct oci_spec *spec)
 
 const struct isolation isolation_microvm = {
 	.name = "microvm",
+	.has_image = microvm_has_image,
 	.prepare = microvm_prepare,
 	.child = microvm_child,
 	.release = microvm_release,

@@ -414,6 +414,7 @@ int launch_create(const struct launch_options *options, struct launch **ret, str
 	launch->join.clone_into_fd = -EBADF;
 	launch->vm.kvm_fd = launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
 	launch->vm.template_fd = launch->vm.template.directory_fd = launch->vm.template.fd = -EBADF;
+	launch->vm.image_fd = -EBADF;
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
 		launch->namespace_fds[kind] = -EBADF;
 	result = container_id_check(options->id, err);

@@ -100,6 +100,8 @@ struct launch_template {
 /* Of a micro-VM only: what isolation_microvm.c opened and decided. */
 struct launch_vm {
 	int kvm_fd, kernel_fd, initrd_fd, proc_fd;
+	int image_fd; /* the disk image; -EBADF: none */
+	bool root_is_image;
 	const char *kernel_path, *initrd_path; /* of the options', the bundle's or the settings'; NULL: duet's own */
 	char *kernel_name, *cmdline;
 	enum boot_protocol boot;

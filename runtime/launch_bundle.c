@@ -81,10 +81,13 @@ int launch_load(struct launch *launch, char **ret_bundle, struct error *err)
 	/* execCPUAffinity is not for the container's first process. */
 	free_pointer(&launch->process.cpu_affinity_initial);
 	free_pointer(&launch->process.cpu_affinity_final);
-	if (stat(launch->plan.rootfs.root, &status) < 0)
-		return error_set(err, errno, "config.json: root.path: %s", launch->plan.rootfs.root);
-	if (!S_ISDIR(status.st_mode))
-		return error_set(err, ENOTDIR, "config.json: root.path: %s", launch->plan.rootfs.root);
+	/* A micro-VM may have its root on a disk image. */
+	if (!launch->isolation->has_image || !launch->isolation->has_image(launch->spec)) {
+		if (stat(launch->plan.rootfs.root, &status) < 0)
+			return error_set(err, errno, "config.json: root.path: %s", launch->plan.rootfs.root);
+		if (!S_ISDIR(status.st_mode))
+			return error_set(err, ENOTDIR, "config.json: root.path: %s", launch->plan.rootfs.root);
+	}
 	*ret_bundle = take_pointer(&bundle);
 	return 0;
 }

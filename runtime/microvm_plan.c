@@ -134,8 +134,6 @@ static int refuse(const struct launch *launch, const struct container *sandbox, 
 				"on the host",
 				i);
 	}
-	if (spec->vm && spec->vm->image_path)
-		return error_set(err, -ENOTSUP, "config.json: vm.image is not supported by this version");
 	if (spec->vm && (spec->vm->device_tree || spec->vm->device_tree_devices || spec->vm->io_memory_count ||
 				spec->vm->irq_count))
 		return error_set(err, -EINVAL,
@@ -209,10 +207,15 @@ static void plan_jail(struct launch *launch)
 		.readonly_paths = xcalloc(1, sizeof(char *)),
 	};
 
-	jail_bind(&jail.mounts[jail.mount_count++], xstrdup("/rootfs"), guest->root, true);
-	if (guest->readonly)
-		jail.mounts[0].flags |= MS_RDONLY;
-	guest->root = xstrdup(GUEST_SHARE_PATH "/rootfs");
+	if (launch->spec->vm && launch->spec->vm->image_path) {
+		free(guest->root);
+		guest->root = xstrdup(GUEST_IMAGE_PATH);
+	} else {
+		jail_bind(&jail.mounts[jail.mount_count++], xstrdup("/rootfs"), guest->root, true);
+		if (guest->readonly)
+			jail.mounts[0].flags |= MS_RDONLY;
+		guest->root = xstrdup(GUEST_SHARE_PATH "/rootfs");
+	}
 	for (uint32_t i = 0; i < guest->mount_count; i++) {
 		plan_sysfs(&guest->mounts[i]);
 		if (guest->mounts[i].flags & MS_BIND)

@@ -80,6 +80,7 @@ static int tell_create(struct monitor *monitor, struct error *err)
 	container_plan_encode(&monitor->launch->vm.guest, &payload);
 	process_plan_encode(&monitor->launch->process, &payload);
 	network_plan_encode(&monitor->launch->vm.network, &payload);
+	wire_put_u8(&payload, monitor->launch->vm.root_is_image);
 	explicit_bzero(entropy, sizeof(entropy));
 	return monitor_tell(monitor, GUEST_CREATE, &payload, err);
 }

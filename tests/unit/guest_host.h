@@ -235,6 +235,7 @@ static inline void host_put_create(struct host *host, struct strbuf *payload, co
 	container_plan_encode(&plan, payload);
 	process_plan_encode(process, payload);
 	network_plan_encode(&(struct network_plan){ .interfaces = NULL }, payload);
+	wire_put_u8(payload, 0);
 }
 
 /* Listens for the session's streams, sends the order, accepts them. */

@@ -65,6 +65,7 @@ struct create_order {
 	struct container_plan container;
 	struct process_plan process;
 	struct network_plan network;
+	bool root_is_image;
 };
 
 static void create_order_free(struct create_order *order)
@@ -96,6 +97,7 @@ static int read_create(const struct init *init, struct wire_reader *in, struct c
 		result = process_plan_decode(&order->process, in, err);
 	if (result == 0)
 		result = network_plan_decode(&order->network, in, err);
+	order->root_is_image = wire_get_u8(in) != 0;
 	if (result == 0 && !wire_reader_ok(in))
 		result = refuse_malformed("CREATE", err);
 	if (result == 0)
@@ -114,6 +116,8 @@ static void create(struct init *init, struct wire_reader *in)
 		result = read_create(init, in, &order, &err);
 	if (result == 0 && !init->socket_path)
 		result = network_apply(&order.network, &err);
+	if (result == 0 && order.root_is_image && !init->socket_path)
+		result = machine_mount_image(&err);
 	if (result == 0)
 		result = group_create(init, &order.resources, &order.container.namespaces, &err);
 	if (result == 0)

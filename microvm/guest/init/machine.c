@@ -9,11 +9,17 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#define IMAGE_DEVICE "/dev/vda"
+/* Of an image that cannot be written to: where it is mounted, and what is written beside it. */
+#define LOWER_PATH              "/lower"
+#define LAYER_PATH              "/layer"
 #define CLOCK_TOLERANCE_MS      10
 #define ENTROPY_MAX             1024
 #define CONNECT_TIMEOUT_SECONDS 60
@@ -45,6 +51,69 @@ int machine_mount_share(struct error *err)
 	if (mount(GUEST_SHARE_TAG, GUEST_SHARE_PATH, "virtiofs", 0, NULL) < 0)
 		return error_set(err, errno, "mount the shared directory \"%s\" in the guest", GUEST_SHARE_TAG);
 	return 0;
+}
+
+static int try_image(const char *path, unsigned long flags)
+{
+	static const char *const types[] = { "ext4", "erofs" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (mount(IMAGE_DEVICE, path, types[i], flags, NULL) == 0)
+			return 0;
+		if (errno != EINVAL)
+			break;
+	}
+	return -errno;
+}
+
+/* Made in the initial file system, which is in memory. */
+static int make_directories(const char *const *paths, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (mkdir(paths[i], 0755) < 0)
+			return error_set(err, errno, "make %s in the guest", paths[i]);
+	}
+	return 0;
+}
+
+/* What is written goes to memory, and with the machine. */
+static int mount_layer(struct error *err)
+{
+	static const char *const paths[] = { LAYER_PATH "/upper", LAYER_PATH "/work" };
+	int result;
+
+	if (mount("layer", LAYER_PATH, "tmpfs", 0, "mode=755") < 0)
+		return error_set(err, errno, "mount a file system in memory in the guest");
+	result = make_directories(paths, ARRAY_SIZE(paths), err);
+	if (result < 0)
+		return result;
+	if (mount("root", GUEST_IMAGE_PATH, "overlay", 0,
+		    "lowerdir=" LOWER_PATH ",upperdir=" LAYER_PATH "/upper,workdir=" LAYER_PATH "/work") < 0)
+		return error_set(err, errno, "put a writable layer over the disk image in the guest");
+	return 0;
+}
+
+int machine_mount_image(struct error *err)
+{
+	static const char *const paths[] = { GUEST_IMAGE_PATH, LOWER_PATH, LAYER_PATH };
+	struct statvfs status;
+	int result = make_directories(paths, ARRAY_SIZE(paths), err);
+
+	if (result < 0)
+		return result;
+	if (mount("dev", "/dev", "devtmpfs", MS_NOSUID, NULL) < 0)
+		return error_set(err, errno, "mount the device nodes in the guest");
+	result = try_image(GUEST_IMAGE_PATH, 0);
+	/* A disk that is read-only says EROFS or EACCES; a file system that is, mounts as such. */
+	if (result == 0 && statvfs(GUEST_IMAGE_PATH, &status) == 0 && !(status.f_flag & ST_RDONLY))
+		return 0;
+	if (result == 0 && umount(GUEST_IMAGE_PATH) < 0)
+		return error_set(err, errno, "mount the disk image in the guest");
+	result = try_image(LOWER_PATH, MS_RDONLY);
+	if (result == -EINVAL)
+		return error_set(err, -EINVAL,
+			"vm.image: the disk has no file system that the guest's kernel knows (ext4, erofs)");
+	return result < 0 ? error_set(err, -result, "mount the disk image in the guest") : mount_layer(err);
 }
 
 static int connect_unix(const char *path, uint32_t port)
@@ -135,8 +204,11 @@ void machine_synchronise(const struct init *init)
 	if (init->socket_path)
 		return;
 	fd = open("/proc/diskstats", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, &first, 1) != 0)
-		sync();
+	if (fd >= 0 && read(fd, &first, 1) == 0)
+		return;
+	sync();
+	/* Nobody writes to it any more: it needs no repair when it is used again. */
+	(void)mount(NULL, GUEST_IMAGE_PATH, NULL, MS_REMOUNT | MS_RDONLY, NULL);
 }
 
 void machine_power_off(const struct init *init, bool synchronise)

@@ -12,6 +12,9 @@ void machine_reserve_standard_streams(void);
 int machine_mount_proc(struct error *err);
 /* The share of the host at GUEST_SHARE_PATH. */
 int machine_mount_share(struct error *err);
+/* The first disk at GUEST_IMAGE_PATH: as it is when it can be written to, else under a layer in memory that takes what
+ * is written. */
+int machine_mount_image(struct error *err);
 /* Connects to a port of the host: a blocking stream socket. nonblocking: the connection may still be under way on
  * return. */
 int machine_connect(const struct init *init, uint32_t port, bool nonblocking, struct error *err);
