@@ -205,7 +205,7 @@ FUZZ_CC ?= clang
 # Whether they still compile is seen by everybody.
 FUZZ_OBJECTS = $(FUZZ_TARGETS:%=$(BUILD)/obj/tests/fuzz/%.o)
 # The monitor without its machine.
-$(BUILD)/tests/fuzz/fuzz_monitor: LDFLAGS += -Wl,--wrap=vm_vsock,--wrap=vm_pause
+$(BUILD)/tests/fuzz/fuzz_monitor: LDFLAGS += -Wl,--wrap=vm_vsock,--wrap=vm_pause,--wrap=vm_balloon_ask
 
 .PHONY: fuzz-programs
 fuzz-programs: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/%)

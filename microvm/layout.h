@@ -56,7 +56,8 @@
 /*
  * virtio-mmio windows of 4 KiB, one per device slot. Which slot is whose never changes: a snapshot of one machine is
  * bound to other back ends later. The interrupt lines are ISA lines (edge, active high) that no legacy device of ours
- * has: 0 is the timer, 2 the cascade, 4 the serial port, 8 the clock, 12 the mouse, 13 the FPU.
+ * has: 0 is the timer, 2 the cascade, 4 the serial port, 8 the clock, 12 the mouse, 13 the FPU. (15 was the second IDE
+ * controller's.)
  */
 #define LAYOUT_MMIO       0xd0000000ULL
 #define LAYOUT_MMIO_BYTES 0x1000ULL
@@ -69,12 +70,13 @@ enum layout_slot {
 	LAYOUT_SLOT_NET1,
 	LAYOUT_SLOT_BLK0,
 	LAYOUT_SLOT_BLK1,
+	LAYOUT_SLOT_BALLOON,
 	LAYOUT_SLOTS,
 };
 
-#define LAYOUT_SLOT_IRQS               \
-	{                              \
-		5, 6, 7, 9, 10, 11, 14 \
+#define LAYOUT_SLOT_IRQS                   \
+	{                                  \
+		5, 6, 7, 9, 10, 11, 14, 15 \
 	}
 
 /* The first serial port of a PC. */

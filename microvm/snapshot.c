@@ -9,7 +9,7 @@
 #include "base/file.h"
 
 #define PAGE_BYTES 4096ULL
-#define VERSION    1
+#define VERSION    2
 #define RUNS_MAX   65536
 /* Fewer mappings are worth a few zero pages more. */
 #define GAP_PAGES 16

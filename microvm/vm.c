@@ -45,6 +45,27 @@ void vm_count(struct vm *vm, struct vm_counts *counts)
 	vm_counts_add_kvm(counts, vm->machine.statistics_fd);
 }
 
+int vm_balloon_set_target(struct vm *vm, uint64_t bytes, struct error *err)
+{
+	if (!vm->balloon)
+		return error_set(err, -EOPNOTSUPP, "a machine with explicit huge pages has no balloon");
+	balloon_set_target(vm->balloon, bytes);
+	return 0;
+}
+
+void vm_balloon_ask(struct vm *vm)
+{
+	if (vm->balloon)
+		balloon_ask(vm->balloon);
+}
+
+bool vm_balloon_read(struct vm *vm, struct balloon_state *state)
+{
+	if (vm->balloon)
+		balloon_read(vm->balloon, state);
+	return vm->balloon != NULL;
+}
+
 enum vm_stop_cause vm_stop_cause(struct vm *vm, struct error *err)
 {
 	enum vm_stop_cause cause;

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "microvm/boot.h"
 #include "microvm/counts.h"
+#include "microvm/devices/balloon.h"
 #include "microvm/devices/blk.h"
 #include "microvm/devices/net.h"
 #include "microvm/devices/vsock.h"
@@ -88,6 +89,12 @@ int vm_event_fd(const struct vm *vm);
 enum vm_stop_cause vm_stop_cause(struct vm *vm, struct error *err);
 /* What has happened so far; from any thread. */
 void vm_count(struct vm *vm, struct vm_counts *counts);
+/* The balloon, from any thread: how much the guest is to give back (balloon.h); -EOPNOTSUPP: the machine has none. */
+int vm_balloon_set_target(struct vm *vm, uint64_t bytes, struct error *err);
+/* Asks for fresh statistics, if there is one. */
+void vm_balloon_ask(struct vm *vm);
+/* False: there is none. */
+bool vm_balloon_read(struct vm *vm, struct balloon_state *state);
 /* Kicks every vCPU out of KVM_RUN and waits for their threads. The devices go on until vm_destroy(): what the guest had
  * sent is still delivered. */
 void vm_stop(struct vm *vm);

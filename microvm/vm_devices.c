@@ -83,6 +83,17 @@ static int add_disks(struct vm *vm, const struct vm_config *config, struct error
 	return result;
 }
 
+/* The host's reserve gives pages of 2 MiB, which a guest's pages cannot be given back of. */
+static int add_balloon(struct vm *vm, const struct vm_config *config, struct error *err)
+{
+	int result;
+
+	if (config->memory_pages == GUEST_PAGES_HUGE)
+		return 0;
+	result = balloon_create(&vm->balloon, &vm->memory, &vm->loop, err);
+	return result ? result : attach(vm, LAYOUT_SLOT_BALLOON, balloon_device(vm->balloon), err);
+}
+
 static int add_serial(struct vm *vm, int console_fd, struct error *err)
 {
 	cleanup_fd int interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -118,6 +129,8 @@ int vm_add_devices(struct vm *vm, const struct vm_config *config, struct error *
 		result = add_nets(vm, config, err);
 	if (!result)
 		result = add_disks(vm, config, err);
+	if (!result)
+		result = add_balloon(vm, config, err);
 	if (!result && config->console_fd >= 0)
 		result = add_serial(vm, config->console_fd, err);
 	return result;
@@ -144,6 +157,7 @@ void vm_destroy_devices(struct vm *vm)
 		net_destroy(vm->nets[i]);
 	for (unsigned i = 0; i < VM_DISKS_MAX; i++)
 		blk_destroy(vm->disks[i]);
+	balloon_destroy(vm->balloon);
 	for (unsigned i = 0; i < LAYOUT_SLOTS; i++)
 		mmio_destroy(vm->slots[i]);
 	if (vm->serial_made)

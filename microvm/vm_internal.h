@@ -5,6 +5,7 @@
 #ifndef DUET_MICROVM_VM_INTERNAL_H
 #define DUET_MICROVM_VM_INTERNAL_H
 
+#include "microvm/devices/balloon.h"
 #include "microvm/devices/fs/fs.h"
 #include "microvm/devices/mmio.h"
 #include "microvm/devices/net.h"
@@ -22,7 +23,7 @@ struct vm {
 	struct guest_memory memory;
 	struct softkvm_layout soft_layout;
 
-	struct event_loop loop; /* of the vsock and rng devices */
+	struct event_loop loop; /* of the vsock, rng, net and balloon devices */
 	bool loop_made, io_started, started;
 	pthread_t io_thread;
 
@@ -35,6 +36,7 @@ struct vm {
 	struct net *nets[VM_NETS_MAX];
 	struct blk *disks[VM_DISKS_MAX];
 	struct fs *fs;
+	struct balloon *balloon;          /* NULL: none */
 	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
 	bool serial_made;
 	struct serial serial;

@@ -8,7 +8,9 @@
  * PAUSE    u32 paused -> DONE or FAILED: no processor of the guest runs any more, or all do again
  * STATUS   -> STATUS, struct control_status
  * COUNTS   -> COUNTS: u64 milliseconds since the guest's first instruction, u32 number of counts, of each a string and
- *          a u64 (wire.h)
+ *          a u64, u8 whether there is a balloon and then: u8 awaited (what was asked for has not come yet), u64
+ *          target, actual and reported bytes, u32 bits of the statistics that follow, u64 for each (wire.h)
+ * BALLOON  u64 bytes that the guest is to give back -> DONE or FAILED
  * ASK      u32 enum guest_question, then its arguments; with a file for the answer, which the asker brings
  *          -> ANSWER, u64 bytes in the file; or FAILED
  * STREAM   u32 0 to 2, with the descriptor: of the session that EXEC will ask for. Standard input, output and error, or
@@ -40,6 +42,7 @@ enum control_message {
 	CONTROL_EXEC,
 	CONTROL_RESIZE,
 	CONTROL_EXITED,
+	CONTROL_BALLOON,
 };
 
 struct control_status {

@@ -19,7 +19,8 @@ struct events {
 	struct cgroup *cgroup;
 	struct cgroup_oom_watch oom;
 	int pidfd;
-	uint64_t guest_kills; /* a guest's own out-of-memory killer, counted by its kernel */
+	struct container_statistics before; /* of the last line */
+	uint64_t guest_kills;               /* a guest's own out-of-memory killer, counted by its kernel */
 	operation_event_print *print;
 	void *context;
 };
@@ -29,6 +30,7 @@ static void events_close(struct events *events)
 	cgroup_oom_watch_close(&events->oom);
 	cgroup_close(&events->cgroup);
 	close_fd(&events->pidfd);
+	container_statistics_free(&events->before);
 	container_close(&events->container);
 }
 
@@ -79,8 +81,11 @@ static int print_statistics(struct events *events, struct error *err)
 		kills = statistics.guest.oom_kills - events->guest_kills;
 		events->guest_kills = statistics.guest.oom_kills;
 	}
+	if (events->before.life_ms)
+		container_statistics_since(&statistics, &events->before);
 	container_statistics_print(events->container->id, &statistics, &line);
-	container_statistics_free(&statistics);
+	container_statistics_free(&events->before);
+	events->before = statistics;
 	result = print_ooms(events, kills, err);
 	return result < 0 ? result : events->print(line.data, events->context, err);
 }

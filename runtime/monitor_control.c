@@ -168,6 +168,39 @@ static void serve_status(const struct monitor *monitor, const struct monitor_pee
 	(void)message_send(peer->fd, CONTROL_STATUS, &status, sizeof(status), -1);
 }
 
+static void put_balloon(const struct monitor *monitor, struct strbuf *answer)
+{
+	struct balloon_state state;
+	bool there = vm_balloon_read(monitor->vm, &state);
+
+	wire_put_u8(answer, there);
+	if (!there)
+		return;
+	/* A guest that is paused does not answer. */
+	wire_put_u8(answer, state.awaited && !monitor->paused);
+	wire_put_u64(answer, state.target_bytes);
+	wire_put_u64(answer, state.actual_bytes);
+	wire_put_u64(answer, state.reported_bytes);
+	wire_put_u32(answer, state.known);
+	for (unsigned i = 0; i < BALLOON_STATISTICS; i++)
+		wire_put_u64(answer, state.known & 1U << i ? state.statistics[i] : 0);
+}
+
+static int serve_balloon(
+	struct monitor *monitor, struct monitor_peer *peer, const struct message *request, struct error *err)
+{
+	uint64_t bytes;
+	int result;
+
+	if (request->length != sizeof(bytes))
+		return refuse_malformed(err);
+	memcpy(&bytes, request->data, sizeof(bytes));
+	result = vm_balloon_set_target(monitor->vm, bytes, err);
+	if (result == 0)
+		say_done(peer);
+	return result;
+}
+
 static void serve_counts(const struct monitor *monitor, const struct monitor_peer *peer)
 {
 	cleanup_vm_counts struct vm_counts counts = { 0 };
@@ -180,6 +213,7 @@ static void serve_counts(const struct monitor *monitor, const struct monitor_pee
 		wire_put_string(&answer, counts.entries[i].name);
 		wire_put_u64(&answer, counts.entries[i].count);
 	}
+	put_balloon(monitor, &answer);
 	(void)message_send(peer->fd, CONTROL_COUNTS, answer.data, answer.length, -1);
 }
 
@@ -232,13 +266,18 @@ static int serve_exec(struct monitor *monitor, struct monitor_peer *peer, struct
 static int serve_ask(struct monitor *monitor, struct monitor_peer *peer, struct message *request, struct error *err)
 {
 	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
+	uint32_t question;
 
-	if (request->length < sizeof(uint32_t) || request->fd < 0 || peer->wish != PEER_SILENT)
+	if (request->length < sizeof(question) || request->fd < 0 || peer->wish != PEER_SILENT)
 		return refuse_malformed(err);
 	if (monitor->phase < PHASE_CREATED)
 		return error_set(err, -ESRCH, "the container is not running");
 	if (monitor->paused)
 		return error_set(err, -EBUSY, "the micro-VM is paused: its guest cannot answer");
+	/* Those of the balloon are asked for afterwards, and should have come by then. */
+	memcpy(&question, request->data, sizeof(question));
+	if (question == GUEST_QUESTION_STATISTICS)
+		vm_balloon_ask(monitor->vm);
 	peer->question = ++monitor->last_question;
 	wire_put_u64(&payload, peer->question);
 	strbuf_append(&payload, request->data, request->length);
@@ -262,6 +301,8 @@ static int serve(struct monitor *monitor, struct monitor_peer *peer, struct mess
 	case CONTROL_COUNTS:
 		serve_counts(monitor, peer);
 		return 0;
+	case CONTROL_BALLOON:
+		return serve_balloon(monitor, peer, request, err);
 	case CONTROL_RESIZE:
 		return serve_resize(monitor, peer, request, err);
 	case CONTROL_STREAM:

@@ -31,6 +31,29 @@ void container_statistics_free(struct container_statistics *statistics)
 	*statistics = (struct container_statistics){ 0 };
 }
 
+static uint64_t count_of(const struct container_statistics *statistics, const char *reason)
+{
+	for (size_t i = 0; i < statistics->exit_count; i++) {
+		if (strcmp(statistics->exits[i].reason, reason) == 0)
+			return statistics->exits[i].count;
+	}
+	return 0;
+}
+
+void container_statistics_since(struct container_statistics *statistics, const struct container_statistics *earlier)
+{
+	double seconds = (double)(statistics->life_ms - earlier->life_ms) / 1000;
+
+	if (statistics->life_ms <= earlier->life_ms)
+		return;
+	for (size_t i = 0; i < statistics->exit_count; i++) {
+		struct exit_count *exit = &statistics->exits[i];
+		uint64_t before = count_of(earlier, exit->reason);
+
+		exit->per_second = exit->count > before ? (double)(exit->count - before) / seconds : 0;
+	}
+}
+
 static void open_member(struct json_writer *writer, const char *key, char bracket)
 {
 	json_write_key(writer, key);
@@ -219,10 +242,39 @@ static void write_pids(struct json_writer *writer, const struct cgroup_statistic
 	json_write_close(writer, '}');
 }
 
-/* The guest's own group, and how often its CPUs left the guest. */
+/* What the guest says of its memory, apart from what it was asked for and what came back. */
+static void write_balloon(struct json_writer *writer, const struct balloon_state *balloon)
+{
+	static const char *const names[BALLOON_STATISTICS] = {
+		[BALLOON_SWAPPED_IN] = "swappedIn",
+		[BALLOON_SWAPPED_OUT] = "swappedOut",
+		[BALLOON_MAJOR_FAULTS] = "majorFaults",
+		[BALLOON_MINOR_FAULTS] = "minorFaults",
+		[BALLOON_FREE] = "free",
+		[BALLOON_TOTAL] = "total",
+		[BALLOON_AVAILABLE] = "available",
+		[BALLOON_CACHES] = "caches",
+		[BALLOON_HUGE_PAGES_ALLOCATED] = "hugePagesAllocated",
+		[BALLOON_HUGE_PAGES_FAILED] = "hugePagesFailed",
+	};
+
+	open_member(writer, "balloon", '{');
+	json_write_u64_member(writer, "target", balloon->target_bytes);
+	json_write_u64_member(writer, "actual", balloon->actual_bytes);
+	json_write_u64_member(writer, "reportedFree", balloon->reported_bytes);
+	open_member(writer, "memory", '{');
+	for (unsigned i = 0; i < BALLOON_STATISTICS; i++) {
+		if (balloon->known & 1U << i)
+			json_write_u64_member(writer, names[i], balloon->statistics[i]);
+	}
+	json_write_close(writer, '}');
+	json_write_close(writer, '}');
+}
+
+/* The guest's own group, how often its CPUs left the guest, its balloon. */
 static void write_vm(struct json_writer *writer, const struct container_statistics *statistics)
 {
-	if (!statistics->has_guest && !statistics->exit_count)
+	if (!statistics->has_guest && !statistics->exit_count && !statistics->has_balloon)
 		return;
 	open_member(writer, "vm", '{');
 	if (statistics->has_guest) {
@@ -241,6 +293,8 @@ static void write_vm(struct json_writer *writer, const struct container_statisti
 		json_write_close(writer, '}');
 	}
 	json_write_close(writer, '}');
+	if (statistics->has_balloon)
+		write_balloon(writer, &statistics->balloon);
 	json_write_close(writer, '}');
 }
 

@@ -33,6 +33,7 @@ struct mmio {
 	uint32_t status;
 	uint32_t device_features_select, driver_features_select, queue_select;
 	uint64_t driver_features;
+	uint32_t config_generation;
 	bool ready[VIRTIO_QUEUES_MAX];
 	bool broken_before;
 };
@@ -84,6 +85,15 @@ static void broken(struct virtio_device *device)
 static bool running(const struct mmio *mmio)
 {
 	return (mmio->status & VIRTIO_CONFIG_S_DRIVER_OK) && !(mmio->status & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+static void config_changed(struct virtio_device *device)
+{
+	struct mmio *mmio = device->transport;
+
+	mmio->config_generation++;
+	if (running(mmio))
+		raise_interrupt(mmio, VIRTIO_MMIO_INT_CONFIG);
 }
 
 static void kick_ready(struct event_watch *watch, uint32_t events)
@@ -288,9 +298,16 @@ static uint32_t read_register(struct mmio *mmio, uint64_t offset)
 	case VIRTIO_MMIO_SHM_BASE_LOW:
 	case VIRTIO_MMIO_SHM_BASE_HIGH:
 		return UINT32_MAX; /* no such region (4.2.2) */
+	case VIRTIO_MMIO_CONFIG_GENERATION:
+		return mmio->config_generation;
 	default:
-		return 0; /* ConfigGeneration also: no device changes its configuration */
+		return 0;
 	}
+}
+
+static bool in_config(const struct virtio_device *device, uint64_t offset, unsigned length)
+{
+	return device->config && offset <= device->config_bytes && length <= device->config_bytes - offset;
 }
 
 void mmio_read(struct mmio *mmio, uint64_t offset, void *data, unsigned length)
@@ -301,8 +318,10 @@ void mmio_read(struct mmio *mmio, uint64_t offset, void *data, unsigned length)
 	memset(data, 0, length);
 	if (offset >= VIRTIO_MMIO_CONFIG) {
 		offset -= VIRTIO_MMIO_CONFIG;
-		if (device->config && offset <= device->config_bytes && length <= device->config_bytes - offset)
+		pthread_mutex_lock(&device->lock);
+		if (in_config(device, offset, length))
 			memcpy(data, (const char *)device->config + offset, length);
+		pthread_mutex_unlock(&device->lock);
 		return;
 	}
 	if (length != sizeof(value) || offset % sizeof(value))
@@ -317,12 +336,25 @@ void mmio_read(struct mmio *mmio, uint64_t offset, void *data, unsigned length)
 	memcpy(data, &value, sizeof(value));
 }
 
+static void write_config(struct mmio *mmio, uint64_t offset, const void *data, unsigned length)
+{
+	struct virtio_device *device = mmio->device;
+
+	pthread_mutex_lock(&device->lock);
+	if (device->ops->write_config && (mmio->status & VIRTIO_CONFIG_S_DRIVER) && in_config(device, offset, length))
+		device->ops->write_config(device, offset, data, length);
+	pthread_mutex_unlock(&device->lock);
+}
+
 void mmio_write(struct mmio *mmio, uint64_t offset, const void *data, unsigned length)
 {
 	uint32_t value;
 
-	/* The configuration of every device here is read-only. */
-	if (offset >= VIRTIO_MMIO_CONFIG || length != sizeof(value) || offset % sizeof(value))
+	if (offset >= VIRTIO_MMIO_CONFIG) {
+		write_config(mmio, offset - VIRTIO_MMIO_CONFIG, data, length);
+		return;
+	}
+	if (length != sizeof(value) || offset % sizeof(value))
 		return;
 	memcpy(&value, data, sizeof(value));
 	if (offset == VIRTIO_MMIO_INTERRUPT_ACK) {
@@ -373,6 +405,7 @@ int mmio_create(struct mmio **mmio, struct virtio_device *device, const struct g
 	}
 	device->transport = made;
 	device->interrupt = interrupt;
+	device->config_changed = config_changed;
 	device->broken = broken;
 	*mmio = made;
 	return 0;

@@ -42,6 +42,9 @@ struct virtio_device_ops {
 	 * is more, call again after the other descriptors of the loop had their turn; -EPROTO: the ring is broken, the
 	 * transport sets DEVICE_NEEDS_RESET. */
 	int (*kick)(struct virtio_device *device, unsigned queue);
+	/* The driver stores into the configuration space, inside of config_bytes; what it may not change the device
+	 * passes over. NULL: all of it is read-only. */
+	void (*write_config)(struct virtio_device *device, uint64_t offset, const void *data, unsigned length);
 };
 
 struct virtio_device {
@@ -50,7 +53,7 @@ struct virtio_device {
 	const struct virtio_device_ops *ops;
 	uint64_t features_offered; /* device bits; the transport adds VERSION_1, EVENT_IDX and INDIRECT_DESC */
 	uint64_t features_agreed;  /* what the driver accepted, valid from activate() */
-	const void *config;        /* device configuration space, read-only to the driver; NULL: none */
+	const void *config;        /* device configuration space; changed with the lock held alone; NULL: none */
 	size_t config_bytes;
 	unsigned queue_count;
 	uint16_t queue_size_max; /* for each queue */
@@ -60,6 +63,9 @@ struct virtio_device {
 	pthread_mutex_t lock;
 	/* Set by the transport: interrupts the driver if it wants that for this queue. Call with the lock held. */
 	void (*interrupt)(struct virtio_device *device, struct virtqueue *queue);
+	/* Set by the transport: tells a running driver that the configuration space has changed. Call with the lock
+	 * held. */
+	void (*config_changed)(struct virtio_device *device);
 	/* Set by the transport: broken ring found outside kick(). Call with the lock held. */
 	void (*broken)(struct virtio_device *device);
 	void *transport; /* the transport's own */

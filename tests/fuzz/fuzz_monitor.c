@@ -33,6 +33,7 @@ struct scene {
 /* In place of the machine's, which would take a /dev/kvm (see the Makefile). */
 struct vsock *__wrap_vm_vsock(struct vm *vm);
 int __wrap_vm_pause(struct vm *vm, bool paused, struct error *err);
+void __wrap_vm_balloon_ask(struct vm *vm);
 
 struct vsock *__wrap_vm_vsock(struct vm *vm)
 {
@@ -45,6 +46,11 @@ int __wrap_vm_pause(struct vm *vm, bool paused, struct error *err)
 	(void)paused;
 	(void)err;
 	return 0;
+}
+
+void __wrap_vm_balloon_ask(struct vm *vm)
+{
+	(void)vm;
 }
 
 static void hear(struct scene *scene)

@@ -233,6 +233,48 @@ static void configuration_is_read_in_any_size_and_never_written(void **state)
 	assert_int_equal(get(f, VIRTIO_MMIO_MAGIC_VALUE + 2), 0);
 }
 
+static void probe_write_config(struct virtio_device *device, uint64_t offset, const void *data, unsigned length)
+{
+	const struct probe *probe = (const struct probe *)device;
+
+	memcpy((char *)(uintptr_t)probe->device.config + offset, data, length);
+}
+
+static void configuration_that_a_device_lets_be_written_is_written_within_its_bounds(void **state)
+{
+	struct fixture *f = *state;
+	const struct virtio_device_ops ops = {
+		.activate = probe_activate, .reset = probe_reset, .kick = probe_kick, .write_config = probe_write_config
+	};
+	const uint64_t eight = UINT64_MAX;
+
+	f->probe.device.ops = &ops;
+	put(f, VIRTIO_MMIO_CONFIG, 1);
+	assert_int_equal(f->config, 0x12345678); /* by nobody's driver */
+	start(f, VERSION_1);
+	put(f, VIRTIO_MMIO_CONFIG, 0xabcdef01);
+	assert_int_equal(f->config, 0xabcdef01);
+	put(f, VIRTIO_MMIO_CONFIG + 4, 1);
+	put(f, VIRTIO_MMIO_CONFIG + 2, 1);
+	mmio_write(f->mmio, VIRTIO_MMIO_CONFIG, &eight, sizeof(eight));
+	assert_int_equal(f->config, 0xabcdef01);
+	f->probe.device.ops = &probe_ops;
+}
+
+static void changed_configuration_is_told_to_a_driver_that_runs(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t before = get(f, VIRTIO_MMIO_CONFIG_GENERATION);
+
+	f->probe.device.config_changed(&f->probe.device);
+	assert_false(signalled(mmio_interrupt_fd(f->mmio)));
+	start(f, VERSION_1);
+	f->probe.device.config_changed(&f->probe.device);
+	assert_true(signalled(mmio_interrupt_fd(f->mmio)));
+	assert_int_equal(get(f, VIRTIO_MMIO_INTERRUPT_STATUS), VIRTIO_MMIO_INT_CONFIG);
+	assert_int_equal(get(f, VIRTIO_MMIO_CONFIG_GENERATION), before + 2);
+}
+
 static void driver_that_keeps_to_the_rules_gets_a_running_device(void **state)
 {
 	struct fixture *f = *state;
@@ -550,6 +592,8 @@ int main(void)
 		with_device(registers_identify_the_device),
 		with_device(features_are_shown_in_halves),
 		with_device(configuration_is_read_in_any_size_and_never_written),
+		with_device(configuration_that_a_device_lets_be_written_is_written_within_its_bounds),
+		with_device(changed_configuration_is_told_to_a_driver_that_runs),
 		with_device(driver_that_keeps_to_the_rules_gets_a_running_device),
 		with_device(features_that_were_not_offered_are_refused),
 		with_device(status_goes_the_legal_way_only),

@@ -27,7 +27,7 @@ struct virtio_driver {
 	struct vring_avail *available[VIRTIO_QUEUES_MAX];
 	struct vring_used *used[VIRTIO_QUEUES_MAX];
 	uint16_t next_descriptor[VIRTIO_QUEUES_MAX], seen[VIRTIO_QUEUES_MAX];
-	unsigned interrupts[VIRTIO_QUEUES_MAX];
+	unsigned interrupts[VIRTIO_QUEUES_MAX], config_changes;
 	bool broken;
 };
 
@@ -49,6 +49,11 @@ static inline void virtio_driver_interrupt(struct virtio_device *device, struct 
 static inline void virtio_driver_broken(struct virtio_device *device)
 {
 	((struct virtio_driver *)device->transport)->broken = true;
+}
+
+static inline void virtio_driver_config_changed(struct virtio_device *device)
+{
+	((struct virtio_driver *)device->transport)->config_changes++;
 }
 
 /* Memory and loop; the device is made with the loop afterwards and given to virtio_driver_attach(). */
@@ -89,6 +94,7 @@ static inline void virtio_driver_attach(struct virtio_driver *driver, struct vir
 	driver->device = device;
 	device->interrupt = virtio_driver_interrupt;
 	device->broken = virtio_driver_broken;
+	device->config_changed = virtio_driver_config_changed;
 	device->transport = driver;
 }
 
