@@ -97,7 +97,16 @@ int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYT
 
 /* ---- state ---- */
 
-int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
+/* Processors that stand still are not enough: devices go on with what they were given, a balloon with memory. */
+static void hold_devices(struct vm *vm, bool held)
+{
+	for (unsigned i = 0; i < LAYOUT_SLOTS; i++) {
+		if (vm->slots[i])
+			mmio_hold(vm->slots[i], held);
+	}
+}
+
+static int save_held(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
 {
 	cleanup_strbuf struct strbuf state = STRBUF_INIT;
 	int result = machine_state_save(&vm->machine, &state, err);
@@ -113,6 +122,16 @@ int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct
 	if (!result)
 		result = vsock_save(vm->vsock, &state, err);
 	return result ? result : snapshot_write(fd, key, &state, &vm->memory, err);
+}
+
+int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
+{
+	int result;
+
+	hold_devices(vm, true);
+	result = save_held(vm, fd, key, err);
+	hold_devices(vm, false);
+	return result;
 }
 
 static int restore_devices(struct vm *vm, struct wire_reader *in, struct error *err)

@@ -444,11 +444,18 @@ static void save_queue(const struct virtqueue *queue, bool ready, struct strbuf 
 	wire_put_u32(out, queue->next_used);
 }
 
+void mmio_hold(struct mmio *mmio, bool held)
+{
+	if (held)
+		(void)pthread_mutex_lock(&mmio->device->lock);
+	else
+		(void)pthread_mutex_unlock(&mmio->device->lock);
+}
+
 void mmio_save(struct mmio *mmio, struct strbuf *out)
 {
-	struct virtio_device *device = mmio->device;
+	const struct virtio_device *device = mmio->device;
 
-	pthread_mutex_lock(&device->lock);
 	wire_put_u32(out, device->id);
 	wire_put_u32(out, mmio->status);
 	wire_put_u64(out, mmio->driver_features);
@@ -456,7 +463,6 @@ void mmio_save(struct mmio *mmio, struct strbuf *out)
 	wire_put_u32(out, device->queue_count);
 	for (unsigned i = 0; i < device->queue_count; i++)
 		save_queue(&device->queues[i], mmio->ready[i], out);
-	pthread_mutex_unlock(&device->lock);
 }
 
 static void restore_queue(struct virtqueue *queue, bool *ready, struct wire_reader *in)

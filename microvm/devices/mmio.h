@@ -20,7 +20,9 @@ int mmio_create(struct mmio **mmio, struct virtio_device *device, const struct g
 /* After the device's loop has stopped for good; the device itself may be gone already. */
 void mmio_destroy(struct mmio *mmio);
 
-/* The transport's and the queues' state as bytes, of a device that no thread serves at the moment; and back into a new
+/* While a device is held nothing is done for its driver, by any thread. */
+void mmio_hold(struct mmio *mmio, bool held);
+/* The transport's and the queues' state as bytes, of a device that is held; and back into a new
  * one that has not been used. A device that was running is activated, and every queue is looked at. -EINVAL: not a
  * state that a driver could have reached. */
 void mmio_save(struct mmio *mmio, struct strbuf *out);

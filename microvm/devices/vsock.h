@@ -53,7 +53,7 @@ void vsock_unlisten(struct vsock *vsock, uint32_t port);
  */
 void vsock_hold(struct vsock *vsock, uint32_t port, int event_fd);
 void vsock_release(struct vsock *vsock);
-/* -EBUSY: there are connections. */
+/* With the device held (mmio.h). -EBUSY: there are connections. */
 int vsock_save(struct vsock *vsock, struct strbuf *out, struct error *err);
 /* The port that was held is held again, its request has come. */
 int vsock_restore(struct vsock *vsock, struct wire_reader *in, struct error *err);

@@ -49,7 +49,6 @@ int vsock_save(struct vsock *vsock, struct strbuf *out, struct error *err)
 {
 	int result = 0;
 
-	(void)pthread_mutex_lock(&vsock->device.lock);
 	for (unsigned i = 0; i < VSOCK_BUCKETS && result == 0; i++) {
 		for (const struct vsock_connection *at = vsock->ports[i]; at; at = at->next) {
 			if (at->state != VSOCK_LISTENING)
@@ -61,7 +60,6 @@ int vsock_save(struct vsock *vsock, struct strbuf *out, struct error *err)
 	wire_put_u32(out, vsock->held_guest_port);
 	wire_put_u32(out, vsock->held_allocated);
 	wire_put_u32(out, vsock->held_forwarded);
-	(void)pthread_mutex_unlock(&vsock->device.lock);
 	return result < 0 ? error_set(err, -result, "save the vsock device: it has connections") : 0;
 }
 
