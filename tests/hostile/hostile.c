@@ -76,6 +76,9 @@ static void attack_devices(void)
 	driver.base = find_device(ID_FS);
 	attack_fs(&driver);
 	report("fs");
+	driver.base = find_device(ID_BALLOON);
+	attack_balloon(&driver);
+	report("balloon");
 }
 
 static void attack_ports(void)

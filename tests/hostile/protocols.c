@@ -175,3 +175,45 @@ void attack_fs(struct driver *driver)
 		request(driver, operation, 1, garbage, 8, (uint32_t)-48);
 	}
 }
+
+enum { BALLOON_INFLATE, BALLOON_DEFLATE, BALLOON_STATISTICS, BALLOON_REPORTING };
+/* Memory that nothing of this program lies in. */
+#define SPARE_PAGE  0x8000U
+#define SPARE_PAGES 0x4000U
+
+static void balloon_request(struct driver *driver, unsigned queue, uint64_t address, uint32_t length, uint16_t flags)
+{
+	struct rings *rings = &driver->rings[queue];
+	uint16_t before = rings->used.index;
+
+	rings->table[0] = (struct descriptor){ address, length, flags, 0 };
+	offer(driver, queue, 0);
+	if (queue == BALLOON_STATISTICS)
+		linger(8);
+	else
+		(void)wait_used(driver, queue, before);
+}
+
+/* Pages that there are not, the same ones again and again, far too many at once; statistics that are none; a balloon
+ * larger than all of the memory. */
+void attack_balloon(struct driver *driver)
+{
+	uint32_t *pages = (uint32_t *)driver->data;
+	const uint32_t count = sizeof(driver->data) / sizeof(*pages);
+
+	for (unsigned i = 0; i < 40; i++) {
+		set_up(driver, driver->base, true);
+		write32(driver->base + REGISTER_CONFIG + 4, (uint32_t)random64());
+		write32(driver->base + REGISTER_CONFIG, ~0U);
+		for (uint32_t page = 0; page < count; page++)
+			pages[page] = page % 3 ? SPARE_PAGE + (uint32_t)random_below(SPARE_PAGES)
+					       : 0x80000U | (uint32_t)random64();
+		balloon_request(driver, BALLOON_INFLATE, (uint64_t)pages, (uint32_t)sizeof(driver->data), 0);
+		balloon_request(driver, BALLOON_INFLATE, (uint64_t)pages, 1 + i, 0);
+		balloon_request(driver, BALLOON_DEFLATE, (uint64_t)pages, (uint32_t)sizeof(driver->data), 0);
+		balloon_request(
+			driver, BALLOON_REPORTING, SPARE_PAGE * 4096ULL + i, (SPARE_PAGES - 1) * 4096U + i, FLAG_WRITE);
+		balloon_request(driver, BALLOON_REPORTING, (uint64_t)pages, 100, 0);
+		balloon_request(driver, BALLOON_STATISTICS, (uint64_t)pages, 10 * i, i & 1 ? FLAG_WRITE : 0);
+	}
+}

@@ -9,8 +9,8 @@
 
 #define DEVICES      0xd0000000ULL
 #define DEVICE_BYTES 0x1000ULL
-#define DEVICE_SLOTS 7
-#define QUEUES       3
+#define DEVICE_SLOTS 8
+#define QUEUES       4
 #define QUEUE_SIZE   16
 
 /* Registers (virtio 1.2, 4.2.2). */
@@ -29,10 +29,11 @@ enum {
 	REGISTER_TABLE = 0x80,
 	REGISTER_AVAILABLE = 0x90,
 	REGISTER_USED = 0xa0,
+	REGISTER_CONFIG = 0x100,
 	REGISTERS_END = 0x200,
 };
 
-enum { ID_NET = 1, ID_RNG = 4, ID_VSOCK = 19, ID_FS = 26 };
+enum { ID_NET = 1, ID_RNG = 4, ID_BALLOON = 5, ID_VSOCK = 19, ID_FS = 26 };
 enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 3, STATUS_FEATURES = 11, STATUS_RUNNING = 15, STATUS_BROKEN = 64 };
 enum { FLAG_NEXT = 1, FLAG_WRITE = 2, FLAG_INDIRECT = 4 };
 
@@ -94,6 +95,7 @@ void attack_chaos(struct driver *driver);
 void attack_rng(struct driver *driver);
 void attack_vsock(struct driver *driver);
 void attack_fs(struct driver *driver);
+void attack_balloon(struct driver *driver);
 void attack_control(struct driver *driver);
 
 #endif
