@@ -33,9 +33,13 @@ static const struct {
 	{ &monitor_filter, SYS_restart_syscall, "after SIGSTOP and SIGCONT" },
 	{ &devices_filter, SYS_rt_sigreturn, "in every thread for the sake of one rule" },
 	{ &devices_filter, SYS_exit, "vm_destroy(), which a monitor never needs" },
-	{ &devices_filter, SYS_madvise, "vm_destroy(), which a monitor never needs" },
+	{ &devices_filter, SYS_madvise, "memory that a guest gives back, seconds after it has begun" },
 	{ &devices_filter, SYS_sendto, "a network program's socket" },
 	{ &devices_filter, SYS_recvfrom, "a network program's socket" },
+	{ &blk_filter, SYS_rt_sigreturn, "in every thread for the sake of one rule" },
+	{ &blk_filter, SYS_rt_sigprocmask, "vm_destroy(), which a monitor never needs" },
+	{ &blk_filter, SYS_exit, "vm_destroy(), which a monitor never needs" },
+	{ &blk_filter, SYS_madvise, "vm_destroy(), which a monitor never needs" },
 	{ &fs_filter, SYS_faccessat2, "Linux decides by itself, other guests may ask" },
 	{ &fs_filter, SYS_fcntl, "a file system whose close(2) reports errors" },
 	{ &fs_filter, SYS_rt_sigreturn, "in every thread for the sake of one rule" },
@@ -66,6 +70,8 @@ static unsigned kind_of(const struct use *use, const char *name)
 		filter = use->software ? &vcpu_software_filter : &vcpu_filter;
 	else if (strncmp(name, "devices>", 8) == 0)
 		filter = &devices_filter;
+	else if (strncmp(name, "blk>", 4) == 0)
+		filter = &blk_filter;
 	else if (strncmp(name, "fs>", 3) == 0)
 		filter = &fs_filter;
 	while (all_filters[kind] != filter)
