@@ -35,6 +35,7 @@ struct bench {
 	bool software; /* the KVM emulates guest kernels: what takes microseconds elsewhere takes milliseconds */
 	uint64_t begin_ms, budget_ms; /* budget 0: no bound */
 	uint64_t next_id;
+	const char *trace; /* of duet's next `run`; NULL: none */
 	struct column *columns;
 	size_t column_count;
 	struct progress progress;
@@ -111,6 +112,9 @@ void bench_delete(struct bench *bench, const struct column *column, const char *
 /* ---- the suites ---- */
 
 void startup_measure(struct bench *bench);
+/* The moments of a traced `run`, from its trace (base/trace.h), as cases of the suite of start-up. */
+int phases_read(struct bench *bench, const struct column *column, const char *trace, struct error *err);
+void phases_explain_gaps(struct bench *bench, const struct column *column);
 void served_measure(struct bench *bench); /* syscalls, files, workloads, memory, exits */
 /* Of an instance that waits for orders; before it got any, or after it has worked. */
 void memory_measure(struct bench *bench, const struct instance *instance, bool worked);

@@ -27,6 +27,10 @@ char **column_command(const struct bench *bench, const struct column *column, co
 	size_t count = 0;
 
 	words[count++] = xstrdup(column->runtime ? column->runtime : bench->program);
+	if (bench->trace && !column->runtime) {
+		words[count++] = xstrdup("--trace-start");
+		words[count++] = xstrdup(bench->trace);
+	}
 	words[count++] = xstrdup("--root");
 	words[count++] =
 		column->runtime ? xprintf("%s/%s", bench->scratch, column->runtime) : xstrdup(bench->state_root);

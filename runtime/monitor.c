@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/trace.h"
 #include "microvm/confine.h"
 #include "microvm/diagnosis.h"
 #include "runtime/monitor_internal.h"
@@ -35,6 +36,22 @@ double monitor_spent_ms(void)
 
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
 	return (double)spent.tv_sec * 1e3 + (double)spent.tv_nsec / 1e6;
+}
+
+void monitor_enter(struct monitor *monitor, enum monitor_phase phase)
+{
+	static const char *const names[] = {
+		[PHASE_BOOTING] = "guest, until its init is there",
+		[PHASE_CREATING] = "guest's init prepares the process",
+		[PHASE_CREATED] = "guest waits for start",
+		[PHASE_STARTING] = "guest's init executes the program",
+		[PHASE_RUNNING] = "guest's program",
+		[PHASE_EXITED] = "last output, end of the machine",
+	};
+
+	trace_end(&monitor->phase_span);
+	monitor->phase = phase;
+	monitor->phase_span = trace_begin(names[phase]);
 }
 
 static int read_signals(struct monitor *monitor, struct error *err)
@@ -237,6 +254,7 @@ static int start_confined(struct monitor *monitor, struct error *err)
 	int result;
 
 	log_ready();
+	monitor_enter(monitor, PHASE_BOOTING);
 	monitor->begin_ms = monitor_now_ms();
 	result = vm_pause(monitor->vm, true, err);
 	if (result == 0)
@@ -328,6 +346,7 @@ int monitor_create(struct monitor **ret, struct launch *launch, struct vm *vm, c
 	sigset_t all;
 	int result;
 
+	monitor->phase_span = -1;
 	monitor->launch = launch;
 	monitor->vm = vm;
 	monitor->vsock = vm_vsock(vm);

@@ -114,7 +114,7 @@ static int serve_start(struct monitor *monitor, struct monitor_peer *peer, struc
 	if (result < 0)
 		return result;
 	peer->wish = PEER_START;
-	monitor->phase = PHASE_STARTING;
+	monitor_enter(monitor, PHASE_STARTING);
 	return 0;
 }
 

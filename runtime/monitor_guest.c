@@ -145,7 +145,7 @@ static int hear_hello(struct monitor *monitor, struct wire_reader *in, struct er
 	if (version != GUEST_PROTOCOL_VERSION)
 		return error_set(err, -EPROTO, "the guest's init speaks version %u, this monitor version %d", version,
 			GUEST_PROTOCOL_VERSION);
-	monitor->phase = PHASE_CREATING;
+	monitor_enter(monitor, PHASE_CREATING);
 	return tell_create(monitor, err);
 }
 
@@ -158,11 +158,11 @@ static int hear_created(struct monitor *monitor, struct error *err)
 	result = launch_child_prepared(monitor->launch, err);
 	if (result < 0)
 		return result;
-	monitor->phase = PHASE_CREATED;
+	monitor_enter(monitor, PHASE_CREATED);
 	if (result == 0)
 		return 0;
 	monitor->launch_waits = true;
-	monitor->phase = PHASE_STARTING;
+	monitor_enter(monitor, PHASE_STARTING);
 	result = monitor_resize(monitor, err);
 	return result < 0 ? result : monitor_tell_start(monitor, err);
 }
@@ -179,7 +179,7 @@ static int hear_started(struct monitor *monitor, struct wire_reader *in, struct 
 	if (id != SESSION_MAIN || monitor->phase != PHASE_STARTING)
 		return unexpected(monitor, err);
 	monitor_answer_start(monitor, NULL);
-	monitor->phase = PHASE_RUNNING;
+	monitor_enter(monitor, PHASE_RUNNING);
 	return 0;
 }
 
@@ -237,7 +237,7 @@ static int hear_exited(struct monitor *monitor, struct wire_reader *in, struct e
 	if (monitor->phase == PHASE_STARTING)
 		monitor_answer_start(monitor, NULL);
 	monitor->wait_status = (int)status;
-	monitor->phase = PHASE_EXITED;
+	monitor_enter(monitor, PHASE_EXITED);
 	exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return in->left ? hear_memory(monitor, exit_status, in, err) : 0;
 }

@@ -50,8 +50,9 @@ struct monitor_peer {
 struct monitor {
 	struct launch *launch;
 	struct vm *vm;
-	struct vsock *vsock; /* the machine's */
-	enum monitor_phase phase;
+	struct vsock *vsock;      /* the machine's */
+	enum monitor_phase phase; /* changed by monitor_enter() */
+	int phase_span;           /* the trace's (base/trace.h) */
 	bool paused;
 	int guest_fd; /* the control channel; -EBADF: the guest has closed it */
 	int signal_fd;
@@ -74,6 +75,9 @@ struct monitor {
 	struct pollfd *sources; /* of the round */
 	size_t source_count, source_capacity;
 };
+
+/* The next phase begins, in the trace of the start too. */
+void monitor_enter(struct monitor *monitor, enum monitor_phase phase);
 
 double monitor_now_ms(void);
 double monitor_spent_ms(void); /* processor time of all threads */
