@@ -121,7 +121,11 @@ test: ## everything that must pass; ends with "N passed, N failed, N skipped"
 	@$(MAKE) --no-print-directory all guest test-programs
 	@tests/run-all.sh $(BUILD)
 
-.PHONY: test-clients test-missing-calls
+.PHONY: test-clients test-missing-calls test-report
+test-report: all guest ## reports in a browser (chromium): pictures of them, light and dark, wide and narrow, in BUILD/report
+	@scripts/install-deps.sh report
+	@scripts/test-report.sh $(BUILD)
+
 test-missing-calls: all test-programs ## the suite of containers as if the kernel lacked each newer system call
 	@tests/missing-calls.sh $(BUILD)
 

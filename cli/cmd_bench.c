@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/parse.h"
 #include "bench/bench.h"
+#include "bench/report.h"
 #include "cli/command.h"
 
 enum {
@@ -15,15 +18,18 @@ enum {
 	BENCH_FULL,
 	BENCH_FORMAT,
 	BENCH_VS,
+	BENCH_REPORT,
+	BENCH_FROM,
 };
 
-enum { RUNS_MAX = 10000, STATUS_INTERRUPTED = 130 };
+enum { RUNS_MAX = 10000, STATUS_INTERRUPTED = 130, KEPT_BYTES_MAX = 256 << 20 };
 
 enum bench_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 
 struct bench_command {
 	struct bench_options options;
 	enum bench_format format;
+	const char *report, *from;
 };
 
 static int parse_format(const char *name, enum bench_format *format, struct error *err)
@@ -76,6 +82,12 @@ static int take_option(struct bench_command *command, int option, struct error *
 	case BENCH_FULL:
 		options->full = true;
 		return 0;
+	case BENCH_REPORT:
+		command->report = optarg;
+		return report_check(optarg, err);
+	case BENCH_FROM:
+		command->from = optarg;
+		return 0;
 	case BENCH_FORMAT:
 		return parse_format(optarg, &command->format, err);
 	default:
@@ -96,13 +108,27 @@ static int print_results(const struct results *results, enum bench_format format
 	return command_output(&text, "the measurements", err);
 }
 
+/* Measurements that were printed as JSON before, here or on another machine. */
+static int read_kept(const char *path, struct results **results, struct error *err)
+{
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	int result = file_read(AT_FDCWD, path, KEPT_BYTES_MAX, &text);
+
+	if (result < 0)
+		return error_set(err, -result, "read %s", path);
+	return results_read(path, text.data, text.length, results, err);
+}
+
 static int measure(const struct bench_command *command, struct error *err)
 {
 	cleanup_results struct results *results = NULL;
-	int result = bench_run(&command->options, &results, err);
+	int result =
+		command->from ? read_kept(command->from, &results, err) : bench_run(&command->options, &results, err);
 
 	if (result == 0)
 		result = print_results(results, command->format, err);
+	if (result == 0 && command->report)
+		result = report_write_results(command->report, results, err);
 	return result < 0 ? result : results->interrupted ? STATUS_INTERRUPTED : 0;
 }
 
@@ -131,6 +157,9 @@ static const struct command_option bench_command_options[] = {
 	{ "runs", BENCH_RUNS, "N", "rounds, for every column (default: 20, fewer where a start takes long)" },
 	{ "full", BENCH_FULL, NULL, "leave nothing out because it takes long (50 rounds)" },
 	{ "format", BENCH_FORMAT, "text|json|csv", "how to print it (default: text)" },
+	{ "report", BENCH_REPORT, "FILE",
+		"also write a page (FILE.html) or its main chart alone (FILE.svg); charts need gnuplot" },
+	{ "from", BENCH_FROM, "FILE", "measure nothing: take what --format=json printed before" },
 	{ "vs", BENCH_VS, "LIST", "other OCI runtimes for the start-up columns: crun,runc" },
 	{ 0 },
 };

@@ -4,11 +4,12 @@
 #include <sys/ioctl.h>
 
 #include "bench/compare.h"
+#include "bench/report.h"
 #include "cli/command.h"
 
 #define INTERRUPTED_EXIT 130
 
-enum { OPTION_ISOLATION = OPTION_LONG, OPTION_SECTIONS, OPTION_FORMAT };
+enum { OPTION_ISOLATION = OPTION_LONG, OPTION_SECTIONS, OPTION_FORMAT, OPTION_REPORT };
 
 enum { WIDTH_DEFAULT = 120, WIDTH_MIN = 60 };
 
@@ -17,12 +18,15 @@ static const struct command_option compare_options_table[] = {
 	{ "isolation", OPTION_ISOLATION, "LIST", "columns: container, microvm, guest-root (default: all)" },
 	{ "sections", OPTION_SECTIONS, "LIST", "kernel, surface, attempts, faults (default: all)" },
 	{ "format", OPTION_FORMAT, "text|json", "how it is printed (default: text)" },
+	{ "report", OPTION_REPORT, "FILE",
+		"also write a page (FILE.html) or its chart alone (FILE.svg); charts need gnuplot" },
 	{ 0 },
 };
 
 struct request {
 	struct compare_options options;
 	bool json;
+	const char *report;
 };
 
 /* "a,b" into flags by the names of a table. */
@@ -56,6 +60,9 @@ static int take_option(struct request *request, int option, struct error *err)
 	case OPTION_SECTIONS:
 		return take_list(
 			"sections", optarg, compare_section_names, COMPARE_SECTIONS, request->options.sections, err);
+	case OPTION_REPORT:
+		request->report = optarg;
+		return report_check(optarg, err);
 	default:
 		if (strcmp(optarg, "text") != 0 && strcmp(optarg, "json") != 0)
 			return error_set(err, -EINVAL, "--format %s: text and json are there", optarg);
@@ -118,6 +125,8 @@ static int compare_run_command(const struct global_options *global, int argc, ch
 	if (result < 0 && !comparison)
 		return result;
 	printed = print(&request, comparison, err);
+	if (request.report && printed == 0)
+		printed = report_write_comparison(request.report, comparison, err);
 	if (result == -EINTR && printed == 0)
 		return INTERRUPTED_EXIT;
 	return printed < 0 ? printed : result;

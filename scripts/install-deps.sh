@@ -6,11 +6,12 @@ set -euo pipefail
 build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev libsystemd-dev
 	libarchive-dev zlib1g-dev libzstd-dev)
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
-test=(bats python3-jsonschema libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps)
+test=(bats python3-jsonschema libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps gnuplot-nox)
 bench=(crun runc bubblewrap)
 bench_check=(jq busybox-static hyperfine linux-perf)
 clients=(podman conmon runc netavark aardvark-dns containerd containernetworking-plugins docker.io iptables iproute2 tini catatonit
 	curl libcap2-bin uidmap slirp4netns python3 python3-grpcio)
+report=(chromium gnuplot-nox)
 fuzz=(clang libclang-rt-14-dev)
 lint=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck)
 
@@ -18,10 +19,11 @@ case ${1:-all} in
 all) wanted=("${build[@]}" "${guest[@]}" "${test[@]}" "${bench[@]}" "${lint[@]}") ;;
 bench-check) wanted=("${build[@]}" "${bench_check[@]}") ;;
 fuzz) wanted=("${build[@]}" "${fuzz[@]}") ;;
+report) wanted=("${build[@]}" "${report[@]}") ;;
 demo) wanted=("${build[@]}" "${guest[@]}" busybox-static mmdebstrap) ;;
 clients) wanted=("${build[@]}" "${guest[@]}" "${test[@]}" "${clients[@]}") ;;
 *)
-	echo "usage: $0 [all|bench-check|demo|fuzz|clients]" >&2
+	echo "usage: $0 [all|bench-check|demo|fuzz|clients|report]" >&2
 	exit 2
 	;;
 esac

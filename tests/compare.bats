@@ -64,6 +64,15 @@ of() {
 	[ "$((calls - reached))" -le 62 ]
 }
 
+@test "a report is a page of its own" {
+	duet compare --isolation container --sections kernel --report "$SCRATCH/report.html" >"$SCRATCH/report.txt"
+	grep -q '^<!DOCTYPE html>' "$SCRATCH/report.html"
+	grep -qF "$(uname -r)" "$SCRATCH/report.html"
+	run --separate-stderr duet compare --report "$SCRATCH/report.pdf"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *".html or .svg"* ]]
+}
+
 @test "nothing of a comparison is left" {
 	assert_nothing_left
 	[ -z "$(ls -A "$ROOT/.compare")" ]

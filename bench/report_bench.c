@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page of a benchmark: charts first, then every figure as a table. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "bench/report_internal.h"
+
+#define MAIN_CASE "first-output"
+
+/* A duration or a size in a unit that people read, with three digits. */
+static void print_amount(struct strbuf *text, double value, const char *unit)
+{
+	static const struct {
+		const char *of, *name;
+		double size;
+	} scales[] = {
+		{ "ns", "s", 1e9 },
+		{ "ns", "ms", 1e6 },
+		{ "ns", "us", 1e3 },
+		{ "ns", "ns", 1 },
+		{ "bytes", "GiB", 0x1p30 },
+		{ "bytes", "MiB", 0x1p20 },
+		{ "bytes", "KiB", 0x1p10 },
+		{ "bytes", "B", 1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(scales); i++) {
+		bool last = i + 1 == ARRAY_SIZE(scales) || strcmp(scales[i + 1].of, scales[i].of) != 0;
+
+		if (strcmp(scales[i].of, unit) == 0 && (fabs(value) >= scales[i].size || last))
+			return strbuf_printf(text, "%.3g %s", value / scales[i].size, scales[i].name);
+	}
+	strbuf_printf(text, "%.4g %s", value, unit);
+}
+
+static const struct results_case *main_case(const struct results *results)
+{
+	const struct results_suite *suite = results_find_suite(results, "startup");
+	const struct results_case *found = suite ? results_find_case(suite, MAIN_CASE) : NULL;
+
+	return found ? found : suite && suite->case_count ? &suite->cases[0] : NULL;
+}
+
+static int draw_startup(const struct results *results, const struct results_case *one, bool page, unsigned number,
+	struct strbuf *svg, struct error *err)
+{
+	cleanup_free struct chart_samples *groups = xcalloc(results->column_count + 1, sizeof(*groups));
+	cleanup_free double *milliseconds = NULL;
+	cleanup_free char *title = one ? xprintf("Start-up: %s", one->title) : NULL;
+	struct chart_distribution chart = { .title = title, .axis = "ms", .groups = groups };
+	size_t total = 0, at = 0;
+
+	if (!one)
+		return error_set(err, -ENODATA, "start-up was not measured");
+	for (size_t column = 0; column < results->column_count; column++)
+		total += one->cells[column].sample_count;
+	milliseconds = xcalloc(total + 1, sizeof(*milliseconds));
+	for (size_t column = 0; column < results->column_count; column++) {
+		const struct results_cell *cell = &one->cells[column];
+
+		if (!cell->sample_count)
+			continue;
+		groups[chart.count++] = (struct chart_samples){ .label = results->columns[column].name,
+			.samples = milliseconds + at,
+			.count = cell->sample_count,
+			.median = cell->summary.median / 1e6,
+			.colour = chart_colours[column % CHART_COLOURS] };
+		for (size_t i = 0; i < cell->sample_count; i++)
+			milliseconds[at++] = cell->samples[i] / 1e6;
+	}
+	return chart_draw_distribution(&chart, page, number, svg, err);
+}
+
+int report_results_chart(
+	const struct results *results, bool page, unsigned number, struct strbuf *svg, struct error *err)
+{
+	return draw_startup(results, main_case(results), page, number, svg, err);
+}
+
+struct table { /* of a chart whose rows are cases and whose series are columns */
+	struct chart_value *values;
+	struct chart_row *rows;
+	const char **series;
+};
+
+static void table_free(struct table *table)
+{
+	free(table->values);
+	free(table->rows);
+	free(table->series);
+}
+
+static struct table table_of(const struct results *results, const struct results_suite *suite)
+{
+	struct table table = {
+		.values = xcalloc(suite->case_count * results->column_count + 1, sizeof(*table.values)),
+		.rows = xcalloc(suite->case_count + 1, sizeof(*table.rows)),
+		.series = xcalloc(results->column_count + 1, sizeof(*table.series)),
+	};
+
+	for (size_t column = 0; column < results->column_count; column++)
+		table.series[column] = results->columns[column].name;
+	for (size_t i = 0; i < suite->case_count; i++)
+		table.rows[i] = (struct chart_row){ .label = suite->cases[i].name,
+			.values = table.values + i * results->column_count };
+	return table;
+}
+
+/* The ratios of all cases to the host: what one call costs more. */
+static void ratio_figure(const struct results *results, const char *name, struct strbuf *html, unsigned *number)
+{
+	const struct results_suite *suite = results_find_suite(results, name);
+	cleanup(table_free) struct table table = { 0 };
+	cleanup_free char *title = suite ? xprintf("%s: ratio to the host", suite->title) : NULL;
+
+	if (!suite)
+		return;
+	table = table_of(results, suite);
+	for (size_t i = 0; i < suite->case_count * results->column_count; i++) {
+		const struct results_cell *cell =
+			&suite->cases[i / results->column_count].cells[i % results->column_count];
+
+		table.values[i] = cell->has_ratio && i % results->column_count
+					  ? (struct chart_value){ cell->ratio.value, cell->ratio.low, cell->ratio.high }
+					  : (struct chart_value){ .value = NAN };
+	}
+	report_figure(html,
+		&(struct chart){ .form = CHART_DOTS,
+			.title = title,
+			.axis = "ratio of medians; lines: 95 % intervals",
+			.series = table.series,
+			.series_count = results->column_count,
+			.rows = table.rows,
+			.row_count = suite->case_count,
+			.mark = 1 },
+		number, NULL);
+}
+
+static void memory_figure(const struct results *results, struct strbuf *html, unsigned *number)
+{
+	const struct results_suite *suite = results_find_suite(results, "memory");
+	cleanup(table_free) struct table table = { 0 };
+
+	if (!suite)
+		return;
+	table = table_of(results, suite);
+	for (size_t i = 0; i < suite->case_count * results->column_count; i++) {
+		const struct results_cell *cell =
+			&suite->cases[i / results->column_count].cells[i % results->column_count];
+
+		table.values[i].value = cell->sample_count ? cell->summary.median / 0x1p20 : NAN;
+	}
+	report_figure(html,
+		&(struct chart){ .form = CHART_BARS,
+			.title = "Memory on the host",
+			.axis = "MiB, medians",
+			.series = table.series,
+			.series_count = results->column_count,
+			.rows = table.rows,
+			.row_count = suite->case_count },
+		number, NULL);
+}
+
+enum { REASONS_MAX = 6 };
+
+/* The most frequent reasons of one piece of work. */
+static void exits_figure(
+	const struct results *results, const struct results_exits *exits, struct strbuf *html, unsigned *number)
+{
+	size_t count = exits->count < REASONS_MAX ? exits->count : REASONS_MAX;
+	struct chart_value values[REASONS_MAX];
+	struct chart_row rows[REASONS_MAX];
+	const char *series = results->columns[exits->column].name;
+	cleanup_free char *title = xprintf("Exits by reason: %s", exits->title);
+	bool by_operation = exits->operations > 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct results_exit *entry = &exits->entries[i];
+
+		values[i] = (struct chart_value){ .value = by_operation ? entry->per_operation : entry->per_second };
+		rows[i] = (struct chart_row){ .label = entry->reason, .values = &values[i] };
+	}
+	report_figure(html,
+		&(struct chart){ .form = CHART_BARS,
+			.title = title,
+			.axis = by_operation ? "per operation" : "per second",
+			.series = &series,
+			.colours = &chart_colours[exits->column % CHART_COLOURS],
+			.series_count = 1,
+			.rows = rows,
+			.row_count = count },
+		number, NULL);
+}
+
+static void write_figures(const struct results *results, struct strbuf *html)
+{
+	cleanup_strbuf struct strbuf svg = STRBUF_INIT;
+	unsigned number = 1;
+	struct error err;
+
+	strbuf_string(html, "<div class=\"charts\">\n");
+	report_put_figure(html, &svg, report_results_chart(results, true, number, &svg, &err), &err,
+		"Every dot is a run; the line is the median.");
+	ratio_figure(results, "syscalls", html, &number);
+	ratio_figure(results, "files", html, &number);
+	ratio_figure(results, "workloads", html, &number);
+	memory_figure(results, html, &number);
+	for (size_t i = 0; i < results->exits_count; i++)
+		exits_figure(results, &results->exits[i], html, &number);
+	strbuf_string(html, "</div>\n");
+}
+
+static void write_cell(
+	struct strbuf *html, const struct results *results, const struct results_case *one, size_t column)
+{
+	const struct results_cell *cell = &one->cells[column];
+
+	strbuf_string(html, "<td class=\"number\" data-label=\"");
+	html_escape(html, results->columns[column].name);
+	strbuf_string(html, "\"");
+	if (!cell->sample_count) {
+		strbuf_string(html, " title=\"");
+		html_escape(html, cell->skipped ? cell->skipped : "");
+		return strbuf_string(html, "\">-</td>\n");
+	}
+	strbuf_string(html, " title=\"p95 ");
+	print_amount(html, cell->summary.p95, one->unit);
+	strbuf_string(html, ", p99 ");
+	print_amount(html, cell->summary.p99, one->unit);
+	strbuf_printf(html, ", %zu samples\">", cell->sample_count);
+	print_amount(html, cell->summary.median, one->unit);
+	if (cell->has_ratio && column > 0)
+		strbuf_printf(html, "<br/><span class=\"verdict\">x %.3g (%.3g to %.3g)</span>", cell->ratio.value,
+			cell->ratio.low, cell->ratio.high);
+	strbuf_string(html, "</td>\n");
+}
+
+static void write_suite(struct strbuf *html, const struct results *results, const struct results_suite *suite)
+{
+	html_element(html, "h2", NULL, suite->title);
+	html_element(
+		html, "p", "facts", "Medians; below them the ratio to the host with its 95 % confidence interval.");
+	strbuf_string(html, "<table>\n<thead>\n<tr>\n<th scope=\"col\"></th>\n");
+	for (size_t column = 0; column < results->column_count; column++)
+		html_element(html, "th", "number", results->columns[column].title);
+	strbuf_string(html, "</tr>\n</thead>\n<tbody>\n");
+	for (size_t i = 0; i < suite->case_count; i++) {
+		strbuf_string(html, "<tr>\n");
+		html_element(html, "th", NULL, suite->cases[i].title);
+		for (size_t column = 0; column < results->column_count; column++)
+			write_cell(html, results, &suite->cases[i], column);
+		strbuf_string(html, "</tr>\n");
+	}
+	strbuf_string(html, "</tbody>\n</table>\n");
+}
+
+static void write_fact(struct strbuf *html, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	strbuf_string(html, "<tr>\n");
+	html_element(html, "th", NULL, name);
+	html_element(html, "td", NULL, value);
+	strbuf_string(html, "</tr>\n");
+}
+
+static void write_host(struct strbuf *html, const struct results *results)
+{
+	const struct results_host *host = &results->host;
+	cleanup_free char *processors = xprintf("%llu", (unsigned long long)host->processors);
+	cleanup_free char *kvm =
+		host->kvm ? xprintf("%s, %s%s%s", host->kvm,
+				    host->kvm_hardware ? "with hardware support" : "software only",
+				    host->kvm_paging ? ", " : "", host->kvm_paging ? host->kvm_paging : "")
+			  : NULL;
+
+	html_element(html, "h2", NULL, "The machine and the state it was in");
+	strbuf_string(html, "<table>\n<tbody>\n");
+	write_fact(html, "processor", host->cpu);
+	write_fact(html, "processors", processors);
+	write_fact(html, "kernel", host->kernel);
+	write_fact(html, "frequency governor", host->governor);
+	write_fact(html, "KVM", kvm ? kvm : "none");
+	write_fact(html, "transparent huge pages", host->transparent_pages);
+	write_fact(html, "system call filter", host->seccomp);
+	write_fact(html, "caches", host->caches);
+	write_fact(html, "file system", host->file_system);
+	strbuf_string(html, "</tbody>\n</table>\n");
+}
+
+static void write_notes(struct strbuf *html, const struct results *results)
+{
+	if (results->host.kvm && !results->host.kvm_hardware)
+		html_element(html, "p", "warn",
+			"KVM on this host is software only: guests' kernels run emulated, and slowly.");
+	if (results->interrupted)
+		html_element(html, "p", "warn", "Interrupted: this is what had been measured by then.");
+	for (size_t column = 0; column < results->column_count; column++) {
+		const struct results_column *one = &results->columns[column];
+		cleanup_free char *text = one->skipped ? xprintf("%s: left out: %s", one->title, one->skipped) : NULL;
+
+		if (text)
+			html_element(html, "p", "note", text);
+	}
+	for (char **note = results->notes; note && *note; note++)
+		html_element(html, "p", "note", *note);
+}
+
+void report_results_page(const struct results *results, struct strbuf *html)
+{
+	cleanup_free char *facts = xprintf("%s, duet %s, %llu rounds in %.0f s%s", results->started, results->version,
+		(unsigned long long)results->runs, results->seconds, results->full ? ", the long suite" : "");
+
+	html_begin(html, "What each wall costs", facts);
+	write_notes(html, results);
+	write_figures(results, html);
+	for (size_t i = 0; i < results->suite_count; i++)
+		write_suite(html, results, &results->suites[i]);
+	write_host(html, results);
+	html_end(html);
+}
