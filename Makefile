@@ -232,7 +232,10 @@ bench-check: all ## do the figures of `duet bench` agree with hyperfine and perf
 	@scripts/install-deps.sh bench-check
 	@scripts/bench-check.sh $(BUILD)
 
-.PHONY: profile-start
+.PHONY: profile-start bench-density
+bench-density: all ## many containers alive at once: does it get slower? CONTAINERS= (default 1000)
+	@scripts/bench-density.sh $(BUILD)
+
 profile-start: all ## where the time of a start goes, by phase: RUNS= (default 50)
 	@scripts/profile-start.sh $(BUILD)
 

@@ -23,7 +23,10 @@ export DUET=$build/duet
 export runs=${RUNS:-40} vm_runs=${VM_RUNS:-3}
 tools=$build/tests/tools
 work=$(mktemp -d "${TMPDIR:-/tmp}/duet-bench.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'umount "$work/state"; rm -rf "$work"' EXIT
+# /run, where runtimes keep their state, is a tmpfs.
+mkdir "$work/state"
+mount -t tmpfs tmpfs "$work/state"
 results=$work/results
 
 machine=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)

@@ -7,9 +7,9 @@
 rows=()
 rows_of() {
 	local runtime
-	rows+=(duet "$DUET" --root "$work/duet" "$@" "d{}")
+	rows+=(duet "$DUET" --root "$work/state/duet" "$@" "d{}")
 	for runtime in "${peers[@]}"; do
-		rows+=(--- "$runtime" "$runtime" --root "$work/$runtime" "$@" "$runtime-{}")
+		rows+=(--- "$runtime" "$runtime" --root "$work/state/$runtime" "$@" "$runtime-{}")
 	done
 }
 
@@ -57,10 +57,10 @@ bench_seccomp() {
 	default_profile "$profile" >"$work/profile.json"
 	make_bundle "$work/filtered" ".linux.seccomp = $(cat "$work/profile.json")" /bin/true
 	cd "$work/filtered"
-	rows=("duet, cold cache" --before rm -rf "$work/cold/.seccomp" --then "$DUET" --root "$work/cold" run "c{}"
-		--- "duet, warm cache" "$DUET" --root "$work/warm" run "d{}")
+	rows=("duet, cold cache" --before rm -rf "$work/state/cold/.seccomp" --then "$DUET" --root "$work/state/cold" run "c{}"
+		--- "duet, warm cache" "$DUET" --root "$work/state/warm" run "d{}")
 	for runtime in "${peers[@]}"; do
-		rows+=(--- "$runtime" "$runtime" --root "$work/$runtime" run "$runtime-{}")
+		rows+=(--- "$runtime" "$runtime" --root "$work/state/$runtime" run "$runtime-{}")
 	done
 	turns "run with the default seccomp profile of podman" "${peers[0]:-duet}" "$runs" "${rows[@]}"
 }
@@ -72,7 +72,7 @@ bench_life() {
 	cd "$work/bundle"
 	rows=()
 	for runtime in "$DUET" "${peers[@]}"; do
-		words=("$runtime" --root "$work/${runtime##*/}")
+		words=("$runtime" --root "$work/state/${runtime##*/}")
 		rows+=("${runtime##*/}" "${words[@]}" create "l{}" --then "${words[@]}" start "l{}" --then "${words[@]}" delete --force "l{}" ---)
 	done
 	unset 'rows[-1]'
@@ -85,13 +85,13 @@ bench_exec() {
 	cd "$work/sleeping"
 	rows=()
 	for runtime in "$DUET" "${peers[@]}"; do
-		"$runtime" --root "$work/${runtime##*/}" run --detach sleeping </dev/null >/dev/null 2>&1
-		rows+=("${runtime##*/}" "$runtime" --root "$work/${runtime##*/}" exec sleeping /bin/true ---)
+		"$runtime" --root "$work/state/${runtime##*/}" run --detach sleeping </dev/null >/dev/null 2>&1
+		rows+=("${runtime##*/}" "$runtime" --root "$work/state/${runtime##*/}" exec sleeping /bin/true ---)
 	done
 	unset 'rows[-1]'
 	turns "exec of /bin/true" "${peers[0]:-duet}" "$runs" "${rows[@]}"
 	for runtime in "$DUET" "${peers[@]}"; do
-		"$runtime" --root "$work/${runtime##*/}" delete --force sleeping
+		"$runtime" --root "$work/state/${runtime##*/}" delete --force sleeping
 	done
 }
 
@@ -101,7 +101,7 @@ bench_throughput() {
 	cd "$work/bundle"
 	rows=()
 	for runtime in "${peers[0]:-}" "$DUET"; do
-		[ -z "$runtime" ] || rows+=("${runtime##*/}" "$runtime" --root "$work/${runtime##*/}" run "t{}" ---)
+		[ -z "$runtime" ] || rows+=("${runtime##*/}" "$runtime" --root "$work/state/${runtime##*/}" run "t{}" ---)
 	done
 	unset 'rows[-1]'
 	"$tools/callers" --title "containers started and deleted per second, by the number of callers" --json "$results" 3 $((runs * 4)) 1,2,4,16 \

@@ -27,9 +27,9 @@ bench_microvm() {
 	}
 	"$scripts/make-bundle.sh" busybox "$work/hello" /bin/echo hello
 	cd "$work/hello"
-	commands=("duet --vm, booted" "$DUET" --root "$work/duet" run --vm --no-template "v{}"
-		--- "duet --vm, from a template" "$DUET" --root "$work/duet" run --vm "w{}")
-	debug=$("$DUET" --root "$work/duet" --debug run --vm --no-template words 2>&1)
+	commands=("duet --vm, booted" "$DUET" --root "$work/state/duet" run --vm --no-template "v{}"
+		--- "duet --vm, from a template" "$DUET" --root "$work/state/duet" run --vm "w{}")
+	debug=$("$DUET" --root "$work/state/duet" --debug run --vm --no-template words 2>&1)
 	if grep -q 'software only' <<<"$debug"; then
 		# The kernel's own self-tests execute instructions that such a KVM gives back unfinished, and QEMU has nobody who finishes them.
 		echo "QEMU microvm cannot boot this kernel on a KVM without hardware support: left out here, \`make bench-start-testbed\` has it"
