@@ -12,6 +12,9 @@
 
 enum { RUN_TIMEOUT_MS = 180000, STEP_TIMEOUT_MS = 180000 };
 
+/* Part of the time, in per cent, after which no more start is begun. */
+enum { STARTUP_SHARE = 35 };
+
 enum startup_case { RUN, ENTERED, FIRST_OUTPUT, FROM_OUTPUT, CREATE, START, DELETE, STARTUP_CASES };
 
 static const struct {
@@ -277,7 +280,7 @@ void startup_measure(struct bench *bench)
 				&bench->progress, runs_of(bench, bench->columns + i) * bench->columns[i].start_ms);
 	}
 	for (uint64_t round = 0; round < rounds; round++) {
-		for (size_t i = 0; i < bench->column_count && !bench_is_over(bench, 45); i++) {
+		for (size_t i = 0; i < bench->column_count && !bench_is_over(bench, STARTUP_SHARE); i++) {
 			struct column *column = bench->columns + i;
 			bool few = column->is_vm && bench->software && !bench->options->full;
 

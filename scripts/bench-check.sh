@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Does `duet bench` agree with independent tools on this machine? Start-up with hyperfine, the null system call and the pipe ping-pong with
-# `perf bench` (linux-perf). The tools take turns, since a machine drifts. Prints the differences; ends with 1 when one is too large.
+# Does `duet bench` agree with independent tools on this machine: start-up with hyperfine, the null system call and the pipe ping-pong with
+# `perf bench` (linux-perf)? And do two of its runs agree? The tools take turns, since a machine drifts. Prints the differences; ends with 1
+# when one is too large.
 # ROUNDS= sets the number of turns (default 30).
 set -euo pipefail
 
@@ -71,6 +72,22 @@ compare() {
 		exit far }' || status=1
 }
 
+# Ratios of two reports whose intervals have no point in common: at most one in twenty.
+compare_runs() {
+	local run
+	for run in 1 2; do
+		"$DUET" bench --isolation=host,container --suite=startup,syscalls --runs=20 --format=json >"$work/run$run.json"
+	done
+	jq -rn --slurpfile first "$work/run1.json" --slurpfile second "$work/run2.json" '
+		def ratios: [.suites[].cases[] | .name as $case | .results[] | select(.ratio) | { key: "\($case) \(.column)", value: .ratio }] | from_entries;
+		($first[0] | ratios) as $a | ($second[0] | ratios) as $b | [$a | keys[] | select($b[.])] as $all |
+		[$all[] | select($a[.].low > $b[.].high or $b[.].low > $a[.].high)] as $apart |
+		"ratios of two runs           \($all | length) in both, \(($all | length) - ($apart | length)) agree within their intervals",
+		($apart[] | "  apart: \(.): \($a[.].low) to \($a[.].high), \($b[.].low) to \($b[.].high)"),
+		if ($apart | length) * 20 > ($all | length) then "DIFFERS" else empty end' | tee "$work/runs"
+	! grep -q '^DIFFERS' "$work/runs" || status=1
+}
+
 make_command
 for ((round = 0; round < rounds; round++)); do
 	measure_startup
@@ -79,4 +96,5 @@ done
 compare startup "start-up of a container" hyperfine 10
 compare getpid "null system call" "perf bench" 15
 compare pipe "pipe ping-pong" "perf bench" 15
+compare_runs
 exit $status
