@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/sealed_program.h"
 #include "runtime/foreground.h"
 #include "sandbox/internal.h"
 
@@ -66,7 +67,7 @@ static void run(const struct series *series, struct sandbox *sandbox, pid_t pare
 	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
+	if (sealed_program_forked() < 0 || getppid() != parent || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0)
 		_exit(SANDBOX_EXIT_FAILED);
 	(void)sigprocmask(SIG_SETMASK, &series->signals_before, NULL);
 	sandbox_once(sandbox);

@@ -118,7 +118,7 @@ run_group() {
 		done
 		count=$((count + 1))
 	done < <(rows "$1")
-	[ $count -ge 5 ] || fail "only $count rows"
+	[ $count -ge "${2:-5}" ] || fail "only $count rows"
 }
 
 # All verbs of a group, one after the other, in one sandbox.
@@ -141,6 +141,11 @@ run_group_or_together() {
 
 @test "who wants more of everything gets what the limits say" {
 	run_group resources
+}
+
+@test "who wants more files than there are gets what the limits say" {
+	! is_microvm || [ "${DUET_TESTBED:-}" != 1 ] || skip "twenty files a second, through an emulated processor and its guest"
+	run_group many-files 1
 }
 
 @test "processes that do not end, end; those that end oddly are reported as they ended" {

@@ -112,7 +112,7 @@ sandbox() {
 }
 
 @test "a profile file says what options say, and what is wrong in it is named" {
-	echo '{ "timeout": "1s", "grace": 0, "env": ["A=from-profile"] }' >"$SCRATCH/profile.json"
+	echo '{ "timeout": "3s", "grace": 0, "env": ["A=from-profile"] }' >"$SCRATCH/profile.json"
 	run sandbox --profile "$SCRATCH/profile.json" -- sh -c 'echo $A; sleep 30'
 	[ "$status" -eq 124 ]
 	[ "${lines[0]}" = from-profile ]
