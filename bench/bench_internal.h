@@ -8,6 +8,8 @@
 #include "bench/bench.h"
 #include "bench/progress.h"
 
+#define BENCH_TIME_UP "the time of the short run was up: --full measures it"
+
 #define MEASURE_FILE "measure" /* the measuring program, beside the guest's files */
 
 enum column_kind { COLUMN_HOST, COLUMN_CONTAINER, COLUMN_MICROVM, COLUMN_SNAPSHOT, COLUMN_PEER };

@@ -83,6 +83,31 @@ static void write_cell(struct strbuf *text, const char *column, const struct res
 	strbuf_string(text, "\n");
 }
 
+static const char *reason_of(const struct results_cell *cell)
+{
+	return cell->skipped ? cell->skipped : "not measured";
+}
+
+/* Columns that were left out for the same reason share a line, the first one's. */
+static void write_skipped(
+	const struct results *results, const struct results_case *entry, size_t column, struct strbuf *text)
+{
+	const char *reason = reason_of(entry->cells + column);
+	bool first = true;
+
+	for (size_t i = 0; i < results->column_count; i++) {
+		const struct results_cell *cell = entry->cells + i;
+
+		if (results->columns[i].skipped || cell->sample_count || strcmp(reason_of(cell), reason) != 0)
+			continue;
+		if (i < column)
+			return;
+		strbuf_printf(text, first ? "    %s" : ", %s", results->columns[i].name);
+		first = false;
+	}
+	strbuf_printf(text, ": %s\n", reason);
+}
+
 static void write_case(const struct results *results, const struct results_case *entry, struct strbuf *text)
 {
 	strbuf_printf(text, "  %s\n", entry->title);
@@ -94,8 +119,7 @@ static void write_case(const struct results *results, const struct results_case 
 		if (cell->sample_count)
 			write_cell(text, results->columns[i].name, cell, entry->unit);
 		else
-			strbuf_printf(text, "    %-*s      - %s\n", COLUMN_WIDTH, results->columns[i].name,
-				cell->skipped ? cell->skipped : "not measured");
+			write_skipped(results, entry, i, text);
 	}
 }
 

@@ -62,7 +62,6 @@ static const struct {
 
 #define NO_SECOND_MACHINE "once it runs it is the machine of the other micro-VM column: --full measures both"
 #define TOO_SLOW          "takes minutes on a software-only KVM: --full measures it"
-#define TIME_UP           "the time of the short run was up: --full measures it"
 
 /* Parts of the time, in per cent, after which nothing more is begun in a micro-VM, and elsewhere. */
 enum { VM_SHARE = 75, SHARE = 90 };
@@ -233,7 +232,7 @@ static bool has_round(
 static void note_time_up(struct results_cell *cell)
 {
 	if (!cell->sample_count)
-		results_skip(cell, TIME_UP);
+		results_skip(cell, BENCH_TIME_UP);
 }
 
 static void measure_round(struct served *served, uint64_t round)

@@ -196,6 +196,8 @@ static void explain_gaps(struct bench *bench, const struct column *column)
 {
 	bool few = column->is_vm && bench->software && !bench->options->full;
 
+	if (!bench->interrupted_by && !column->skipped && !cell_of(bench, column, RUN)->sample_count)
+		skip_all(bench, column, BENCH_TIME_UP);
 	phases_explain_gaps(bench, column);
 	if (column->kind == COLUMN_HOST) {
 		for (int which = CREATE; which <= DELETE; which++)
