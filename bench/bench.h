@@ -29,13 +29,14 @@ enum bench_column {
 };
 
 struct bench_options {
-	const char *bundle;   /* whose root and walls are measured; NULL: a small one that is made for this */
-	unsigned int columns; /* of enum bench_column */
-	unsigned int suites;  /* of enum bench_suite */
-	uint64_t runs;        /* rounds; 0: as the length asks for */
-	bool full;            /* the long suite: no bound on the time, nothing left out because it is slow */
-	char **peers;         /* names of other OCI runtimes for the start-up columns; NULL: none */
-	bool progress;        /* on standard error */
+	const char *bundle;      /* whose root and walls are measured; NULL: a small one that is made for this */
+	unsigned int columns;    /* of enum bench_column */
+	unsigned int suites;     /* of enum bench_suite */
+	uint64_t runs;           /* rounds; 0: as the length asks for */
+	bool full;               /* the long suite: no bound on the time, nothing left out because it is slow */
+	char **peers;            /* names of other OCI runtimes for the start-up columns; NULL: none */
+	char **commands_options; /* what stands before the verb of duet's own commands that are measured */
+	bool progress;           /* on standard error */
 };
 
 /* "startup,files": the bits of the names, or -EINVAL with *err set. */

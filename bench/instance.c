@@ -11,7 +11,7 @@ enum {
 	ORDER_TIMEOUT_MS = 300000,
 	STOP_TIMEOUT_MS = 30000,
 	DELETE_TIMEOUT_MS = 30000,
-	WORDS_MAX = 16
+	WORDS_MAX = 24
 };
 
 char *bench_new_id(struct bench *bench)
@@ -27,6 +27,8 @@ char **column_command(const struct bench *bench, const struct column *column, co
 	size_t count = 0;
 
 	words[count++] = xstrdup(column->runtime ? column->runtime : bench->program);
+	for (char **option = bench->options->commands_options; option && *option && !column->runtime; option++)
+		words[count++] = xstrdup(*option);
 	if (bench->trace && !column->runtime) {
 		words[count++] = xstrdup("--trace-start");
 		words[count++] = xstrdup(bench->trace);

@@ -132,6 +132,25 @@ static int measure(const struct bench_command *command, struct error *err)
 	return result < 0 ? result : results->interrupted ? STATUS_INTERRUPTED : 0;
 }
 
+/* What was said before the verb holds for the commands that are measured. */
+static char **commands_options(const struct global_options *global)
+{
+	static const char *const managers[] = {
+		[CGROUP_MANAGER_SYSTEMD] = "systemd",
+		[CGROUP_MANAGER_DISABLED] = "disabled",
+	};
+	char **words = xcalloc(4, sizeof(*words));
+	size_t count = 0;
+
+	if (global->cgroup_manager != CGROUP_MANAGER_CGROUPFS)
+		words[count++] = xprintf("--cgroup-manager=%s", managers[global->cgroup_manager]);
+	if (global->rootless != CGROUP_ROOTLESS_AUTO)
+		words[count++] = xprintf("--rootless=%s", global->rootless == CGROUP_ROOTLESS_TRUE ? "true" : "false");
+	if (global->settings_file)
+		words[count++] = xprintf("--config=%s", global->settings_file);
+	return words;
+}
+
 static int bench_command(const struct global_options *global, int argc, char **argv, struct error *err)
 {
 	struct bench_command command = {
@@ -139,7 +158,7 @@ static int bench_command(const struct global_options *global, int argc, char **a
 	};
 	int option, result = 0;
 
-	(void)global;
+	command.options.commands_options = commands_options(global);
 	while (result == 0 && (option = command_next_option(&command_bench, argc, argv, err)) != -1)
 		result = option < 0 ? option : take_option(&command, option, err);
 	if (result == 0)
@@ -147,6 +166,7 @@ static int bench_command(const struct global_options *global, int argc, char **a
 	if (result == 0)
 		result = measure(&command, err);
 	free_strings(command.options.peers);
+	free_strings(command.options.commands_options);
 	return result;
 }
 
