@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "bench/compare_internal.h"
+#include "bench/faults.h"
 
 /* A guest may have to boot on a slow machine first. */
 enum { RUN_SECONDS = 180 };
@@ -120,22 +122,40 @@ static void choose_words(const struct compare_options *options, enum compare_col
 		words[count++] = "surface";
 	if (column != COMPARE_HOST && options->sections[COMPARE_ATTEMPTS])
 		words[count++] = "attempts";
+	if (column != COMPARE_HOST && options->sections[COMPARE_FAULTS])
+		words[count++] = "faults";
+	/* Never on the host's kernel. */
+	if (column == COMPARE_GUEST_ROOT && options->sections[COMPARE_FAULTS])
+		words[count++] = "crash";
 	words[count] = NULL;
 }
 
+/* What is looked at from outside while a probe runs. */
+struct watch {
+	struct compare_monitor monitor;
+	struct compare_traces traces;
+	struct fault_times times[COMPARE_COLUMNS];
+	enum compare_column column;
+};
+
+static void look(void *context, const char *text, size_t length)
+{
+	struct watch *watch = context;
+
+	if (watch->column == COMPARE_MICROVM)
+		compare_look_at_monitor(&watch->monitor, text, length);
+	faults_look(&watch->times[watch->column], text, length);
+}
+
 static int look_around(struct compare_session *session, struct comparison *comparison,
-	struct probe_output outputs[COMPARE_COLUMNS], struct compare_monitor *monitor)
+	struct probe_output outputs[COMPARE_COLUMNS], struct watch *watch)
 {
 	const struct compare_options *options = session->options;
 
 	for (enum compare_column column = COMPARE_HOST; column < COMPARE_COLUMNS; column++) {
 		const char *words[8];
 		const struct probe_run run = {
-			.column = column,
-			.words = words,
-			.timeout_s = RUN_SECONDS,
-			.look = column == COMPARE_MICROVM ? compare_look_at_monitor : NULL,
-			.context = monitor,
+			.column = column, .words = words, .timeout_s = RUN_SECONDS, .look = look, .context = watch
 		};
 		int result;
 
@@ -143,29 +163,94 @@ static int look_around(struct compare_session *session, struct comparison *compa
 		if (!words[0] || (column != COMPARE_HOST && !options->columns[column]))
 			continue;
 		tell(options, compare_column_titles[column]);
+		watch->column = column;
 		result = run_column(session, comparison, &run, &outputs[column]);
+		faults_ended(&watch->times[column]);
 		if (result < 0)
 			return result;
 	}
 	return 0;
 }
 
-static int measure(struct compare_session *session, struct comparison *comparison)
+/* Once more, traced: it takes longer, and would be felt in what is measured. That it cannot be done is no failure. */
+static int trace_column(struct compare_session *session, struct compare_traces *traces, enum compare_column column)
+{
+	static const char *const words[] = { "facts", NULL };
+	cleanup_probe_output struct probe_output output = { 0 };
+	struct trace *trace = mmap(NULL, sizeof(*trace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const struct probe_run run = { .column = column, .words = words, .timeout_s = RUN_SECONDS, .trace = trace };
+	struct error err;
+	int result;
+
+	if (trace == MAP_FAILED)
+		return 0;
+	trace->from = column == COMPARE_CONTAINER ? TRACE_FROM_EXECUTION : TRACE_FROM_FILTER;
+	traces->columns[column] = trace;
+	result = compare_run(session, &run, &output, &err);
+	if (result < 0)
+		traces->refused[column] = xstrdup(err.message);
+	else if (!trace->count)
+		traces->refused[column] = xstrdup(trace->possible ? "nothing was seen" : strerror(EPERM));
+	return result == -EINTR ? result : 0;
+}
+
+static int trace_columns(
+	struct compare_session *session, const struct comparison *comparison, struct compare_traces *traces)
+{
+	int result = 0;
+
+	for (enum compare_column column = COMPARE_CONTAINER; column <= COMPARE_MICROVM && result == 0; column++) {
+		if (!session->options->sections[COMPARE_SURFACE] || !session->options->columns[column] ||
+			comparison->skipped[column])
+			continue;
+		tell(session->options, "tracing");
+		result = trace_column(session, traces, column);
+	}
+	return result;
+}
+
+static void traces_free(struct compare_traces *traces)
+{
+	for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++) {
+		if (traces->columns[column])
+			(void)munmap(traces->columns[column], sizeof(*traces->columns[column]));
+		free(traces->refused[column]);
+	}
+}
+
+static void conclude(const struct compare_session *session, struct comparison *comparison,
+	const struct probe_output outputs[COMPARE_COLUMNS], const struct watch *watch,
+	const struct neighbour *neighbour)
+{
+	const bool *sections = session->options->sections;
+
+	if (sections[COMPARE_KERNEL])
+		compare_kernel(comparison, outputs);
+	if (sections[COMPARE_SURFACE])
+		compare_surface(comparison, session, outputs, &watch->monitor, &watch->traces);
+	if (sections[COMPARE_ATTEMPTS])
+		compare_attempts(comparison, session, outputs);
+	if (sections[COMPARE_FAULTS])
+		compare_faults(comparison, outputs, watch->times, neighbour);
+}
+
+static int measure(struct compare_session *session, struct comparison *comparison, struct error *err)
 {
 	struct probe_output outputs[COMPARE_COLUMNS] = { { 0 } };
-	struct compare_monitor monitor = { .state_root = session->options->state_root, .id = session->id };
-	int result = look_around(session, comparison, outputs, &monitor);
+	cleanup_neighbour struct neighbour *neighbour = NULL;
+	struct watch watch = { .monitor = { .state_root = session->options->state_root, .id = session->id } };
+	int result = session->options->sections[COMPARE_FAULTS] ? neighbour_begin(&neighbour, err) : 0;
 
-	if (session->options->sections[COMPARE_KERNEL])
-		compare_kernel(comparison, outputs);
-	if (session->options->sections[COMPARE_SURFACE])
-		compare_surface(comparison, session, outputs, &monitor);
-	if (session->options->sections[COMPARE_ATTEMPTS])
-		compare_attempts(comparison, session, outputs);
+	if (result == 0)
+		result = look_around(session, comparison, outputs, &watch);
+	if (result == 0)
+		result = trace_columns(session, comparison, &watch.traces);
+	conclude(session, comparison, outputs, &watch, neighbour);
 	for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++)
 		probe_output_free(&outputs[column]);
-	strbuf_free(&monitor.descriptors);
-	strbuf_free(&monitor.capabilities);
+	traces_free(&watch.traces);
+	strbuf_free(&watch.monitor.descriptors);
+	strbuf_free(&watch.monitor.capabilities);
 	return result;
 }
 
@@ -177,7 +262,7 @@ int compare(const struct compare_options *options, struct comparison **compariso
 	if (result < 0)
 		return result;
 	*comparison = begin(options);
-	result = measure(&session, *comparison);
+	result = measure(&session, *comparison, err);
 	if (result == -EINTR) {
 		(*comparison)->interrupted = true;
 		return error_set(err, -EINTR, "interrupted");

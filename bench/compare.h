@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "bench/neighbour.h"
 #include "cgroups/cgroup.h"
 
 #define COMPARE_SCHEMA         "duet-compare"
@@ -70,6 +71,7 @@ struct compare_cell {
 	enum compare_state state;
 	enum compare_refuser by;
 	char *text; /* printable ASCII when it comes from a guest; NULL: nothing more to say */
+	struct neighbour_latency before, during; /* of a fault: what a neighbour felt */
 };
 
 struct compare_line {

@@ -4,6 +4,7 @@
 #define DUET_BENCH_COMPARE_INTERNAL_H
 
 #include "bench/compare.h"
+#include "bench/trace.h"
 #include "seccomp/seccomp.h"
 
 enum { PROBE_FIELDS_MAX = 14 };
@@ -65,6 +66,7 @@ struct probe_run {
 	/* Called from time to time with the container's output so far; NULL: nobody. */
 	void (*look)(void *context, const char *text, size_t length);
 	void *context;
+	struct trace *trace; /* in shared memory; NULL: it is not traced */
 };
 
 /* Runs the probe as the bundle's process. 0, however it ended; -EINTR; or a negative errno when it could not be tried.
@@ -86,13 +88,20 @@ struct compare_monitor {
 	struct strbuf descriptors, capabilities; /* in words; empty: not seen */
 };
 
+/* The traces of a container and a micro-VM, each NULL or in shared memory. */
+struct compare_traces {
+	struct trace *columns[COMPARE_COLUMNS];
+	char *refused[COMPARE_COLUMNS]; /* why there is none */
+};
+
 /* For struct probe_run.look, with a struct compare_monitor. */
 void compare_look_at_monitor(void *context, const char *text, size_t length);
 
 /* One for each column; those that were not run are empty. */
 void compare_kernel(struct comparison *comparison, const struct probe_output outputs[COMPARE_COLUMNS]);
 void compare_surface(struct comparison *comparison, const struct compare_session *session,
-	const struct probe_output outputs[COMPARE_COLUMNS], const struct compare_monitor *monitor);
+	const struct probe_output outputs[COMPARE_COLUMNS], const struct compare_monitor *monitor,
+	const struct compare_traces *traces);
 void compare_attempts(struct comparison *comparison, const struct compare_session *session,
 	const struct probe_output outputs[COMPARE_COLUMNS]);
 

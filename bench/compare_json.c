@@ -3,6 +3,21 @@
 #include "bench/compare_internal.h"
 #include "oci/json_write.h"
 
+static void write_latency(struct json_writer *json, const char *key, const struct neighbour_latency *latency)
+{
+	if (!latency->there)
+		return;
+	json_write_key(json, key);
+	json_write_open(json, '{');
+	json_write_key(json, "medianMs");
+	json_write_double(json, latency->median_ms, 6);
+	json_write_key(json, "p99Ms");
+	json_write_double(json, latency->p99_ms, 6);
+	json_write_key(json, "maximumMs");
+	json_write_double(json, latency->maximum_ms, 6);
+	json_write_close(json, '}');
+}
+
 static void write_cell(struct json_writer *json, enum compare_column column, const struct compare_cell *cell)
 {
 	json_write_key(json, compare_column_names[column]);
@@ -12,6 +27,8 @@ static void write_cell(struct json_writer *json, enum compare_column column, con
 		json_write_string_member(json, "by", compare_refuser_names[cell->by]);
 	if (cell->text)
 		json_write_string_member(json, "text", cell->text);
+	write_latency(json, "neighbourBefore", &cell->before);
+	write_latency(json, "neighbourDuring", &cell->during);
 	json_write_close(json, '}');
 }
 

@@ -112,14 +112,25 @@ static void run_on_host(const struct compare_session *session, const struct prob
 	_exit(127);
 }
 
+/* What the child needs to know. */
+struct role {
+	struct compare_session *session;
+	struct running *running;
+	int output, complaint;
+};
+
 /* In a child of its own session, to which Ctrl-C does not go: its parent decides. */
-static void be_the_runtime(const struct compare_session *session, struct running *running, int output, int complaint)
+static void be_the_runtime(void *context)
 {
+	const struct role *role = context;
+	const struct compare_session *session = role->session;
+	const struct probe_run *run = role->running->run;
+	struct outcome *outcome = role->running->outcome;
 	struct launch_options options = {
 		.root = session->options->state_root,
 		.id = session->id,
 		.bundle = session->path,
-		.isolation = running->run->column == COMPARE_CONTAINER ? "container" : "microvm",
+		.isolation = run->column == COMPARE_CONTAINER ? "container" : "microvm",
 		.settings_file = session->options->settings_file,
 		.cgroup_manager = session->options->cgroup_manager,
 		.rootless = session->options->rootless,
@@ -127,16 +138,31 @@ static void be_the_runtime(const struct compare_session *session, struct running
 	};
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	(void)setsid();
-	if (sealed_program_forked() < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(complaint, STDERR_FILENO) < 0)
+	if (sealed_program_forked() < 0 || dup2(role->output, STDOUT_FILENO) < 0 ||
+		dup2(role->complaint, STDERR_FILENO) < 0)
 		_exit(127);
-	if (running->run->column == COMPARE_HOST)
-		run_on_host(session, running->run);
-	running->outcome->result = lifecycle_run(&options, false, &running->outcome->err);
+	if (run->column == COMPARE_HOST)
+		run_on_host(session, run);
+	outcome->result = lifecycle_run(&options, false, &outcome->err);
 	_exit(0);
 }
 
-static int begin(const struct compare_session *session, struct running *running, struct error *err)
+static void be_the_child(struct role *role)
+{
+	struct trace *trace = role->running->run->trace;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	(void)setsid();
+	/* The lock is the comparison's alone. */
+	close_fd(&role->session->directory_fd);
+	if (!trace)
+		be_the_runtime(role);
+	if (sealed_program_forked() < 0)
+		_exit(127);
+	trace_follow(trace, be_the_runtime, role);
+}
+
+static int begin(struct compare_session *session, struct running *running, struct error *err)
 {
 	int output[2], complaint[2];
 
@@ -149,7 +175,7 @@ static int begin(const struct compare_session *session, struct running *running,
 	}
 	running->pid = fork();
 	if (running->pid == 0)
-		be_the_runtime(session, running, output[1], complaint[1]);
+		be_the_child(&(struct role){ session, running, output[1], complaint[1] });
 	running->output_fd = output[0];
 	running->complaint_fd = complaint[0];
 	(void)close(output[1]);

@@ -89,6 +89,42 @@ static void add_system_calls(struct comparison *comparison, const struct compare
 	line->verdict = xstrdup("What runs the guest has the fewest; only the file server may open files.");
 }
 
+static void trace_names(struct strbuf *text, const struct trace *trace)
+{
+	unsigned distinct = 0;
+
+	for (uint32_t number = 0; number < SECCOMP_NUMBERS; number++)
+		distinct += trace->used[number];
+	strbuf_printf(text, "%u", distinct);
+	for (uint32_t number = 0, listed = 0; number < SECCOMP_NUMBERS; number++) {
+		cleanup_free char *name = trace->used[number] ? seccomp_number_name(number) : NULL;
+
+		if (name)
+			strbuf_printf(text, "%s%s", listed++ ? " " : ": ", name);
+	}
+}
+
+static void add_traces(struct comparison *comparison, const struct compare_traces *traces)
+{
+	struct compare_line *line = compare_add_line(
+		&comparison->sections[COMPARE_SURFACE], "system-calls-used", "those that a short look around makes");
+
+	for (enum compare_column column = COMPARE_CONTAINER; column <= COMPARE_MICROVM; column++) {
+		cleanup_strbuf struct strbuf text = STRBUF_INIT;
+
+		if (traces->columns[column] && traces->columns[column]->count) {
+			trace_names(&text, traces->columns[column]);
+			compare_set(line, column, COMPARE_SEEN, REFUSED_BY_NOBODY, "%s", text.data);
+		} else if (traces->refused[column]) {
+			compare_set(line, column, COMPARE_ABSENT, REFUSED_BY_NOBODY, "it could not be traced: %s",
+				traces->refused[column]);
+		}
+	}
+	line->verdict =
+		xstrdup("Traced on the host: what the container's process asks for itself, and what the monitor asks "
+			"on behalf of its guest once it is confined.");
+}
+
 static void capability_names(struct strbuf *text, uint64_t capabilities)
 {
 	unsigned count = 0;
@@ -161,9 +197,11 @@ static void add_monitor(struct comparison *comparison, const struct compare_moni
 }
 
 void compare_surface(struct comparison *comparison, const struct compare_session *session,
-	const struct probe_output outputs[COMPARE_COLUMNS], const struct compare_monitor *monitor)
+	const struct probe_output outputs[COMPARE_COLUMNS], const struct compare_monitor *monitor,
+	const struct compare_traces *traces)
 {
 	add_system_calls(comparison, session);
+	add_traces(comparison, traces);
 	add_capabilities(comparison, outputs);
 	add_list(comparison, outputs, "devices", "devices that can be opened",
 		"The container's are the host's own, served by the host's drivers; the micro-VM's are the guest's.");

@@ -7,7 +7,7 @@
 
 enum { TITLE_WIDTH = 20, COLUMN_WIDTH_MIN = 14, COLUMN_WIDTH_MAX = 40, GAP = 2 };
 
-void compare_cell_words(const struct compare_cell *cell, struct strbuf *words)
+static void append_state(const struct compare_cell *cell, struct strbuf *words)
 {
 	/* Which errno a refusal has says nothing new, as a rule. */
 	bool usual = cell->by && cell->text && strcmp(cell->text, strerror(EPERM)) == 0;
@@ -32,6 +32,14 @@ void compare_cell_words(const struct compare_cell *cell, struct strbuf *words)
 	default:
 		return strbuf_string(words, "-");
 	}
+}
+
+void compare_cell_words(const struct compare_cell *cell, struct strbuf *words)
+{
+	append_state(cell, words);
+	if (cell->before.there && cell->during.there)
+		strbuf_printf(words, "; a neighbour: median %.2g ms, before %.2g ms; p99 %.2g ms, before %.2g ms",
+			cell->during.median_ms, cell->before.median_ms, cell->during.p99_ms, cell->before.p99_ms);
 }
 
 struct wrapped {

@@ -45,7 +45,8 @@ void probe_output_parse(struct probe_output *output, char *text)
 		take_line(output, text);
 		text = next;
 	}
-	output->complete = probe_find(output, "fact", "end") != NULL;
+	/* The crash of a machine is an end as well. */
+	output->complete = probe_find(output, "fact", "end") || probe_find(output, "fault", "crash");
 }
 
 void probe_output_free(struct probe_output *output)

@@ -247,10 +247,17 @@ enum seccomp_reach seccomp_reach(const struct sock_filter *filter, size_t count,
 	return walk.allowed ? SECCOMP_REACH_ALWAYS : SECCOMP_REACH_NEVER;
 }
 
-int seccomp_number_exists(uint32_t number)
+char *seccomp_number_name(uint32_t number)
 {
 	char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, (int)number);
+	const char *newer = name ? NULL : seccomp_newer_name(number);
 
-	free(name);
-	return name != NULL || seccomp_newer_number_exists(number);
+	return newer ? xstrdup(newer) : name;
+}
+
+bool seccomp_number_exists(uint32_t number)
+{
+	cleanup_free char *name = seccomp_number_name(number);
+
+	return name != NULL;
 }

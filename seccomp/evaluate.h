@@ -8,6 +8,7 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,8 @@ enum seccomp_reach seccomp_reach(const struct sock_filter *filter, size_t count,
 /* Is there an x86-64 system call of that number, as far as libseccomp and duet know? Numbers end below
  * SECCOMP_NUMBERS. */
 #define SECCOMP_NUMBERS 512U
-int seccomp_number_exists(uint32_t number);
+bool seccomp_number_exists(uint32_t number);
+/* Its name, allocated; NULL: there is none. */
+char *seccomp_number_name(uint32_t number);
 
 #endif

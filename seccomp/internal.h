@@ -32,8 +32,8 @@ bool seccomp_arguments_are_alternatives(const struct oci_seccomp_rule *rule);
 /* The number of a system call on an architecture (SCMP_ARCH_*), by duet's own table; -1: not there. */
 int seccomp_newer_number(uint32_t architecture, const char *name);
 bool seccomp_newer_known(const char *name);
-/* On x86-64. */
-bool seccomp_newer_number_exists(uint32_t number);
+/* By its number on x86-64, or NULL. */
+const char *seccomp_newer_name(uint32_t number);
 
 /* ---- prefix.c: the instructions in front of libseccomp's ---- */
 

@@ -81,11 +81,11 @@ int seccomp_newer_number(uint32_t architecture, const char *name)
 	}
 }
 
-bool seccomp_newer_number_exists(uint32_t number)
+const char *seccomp_newer_name(uint32_t number)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(newer_calls); i++) {
 		if ((uint32_t)newer_calls[i].number == number)
-			return true;
+			return newer_calls[i].name;
 	}
-	return false;
+	return NULL;
 }

@@ -8,7 +8,7 @@ setup_file() {
 	export SCRATCH ROOT
 	SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/duet-test.XXXXXX")
 	ROOT=$SCRATCH/state
-	duet compare --isolation container --format json >"$SCRATCH/container.json"
+	duet compare --isolation container --sections kernel,surface,attempts --format json >"$SCRATCH/container.json"
 }
 
 teardown_file() {
@@ -71,6 +71,32 @@ of() {
 	run --separate-stderr duet compare --report "$SCRATCH/report.pdf"
 	[ "$status" -eq 1 ]
 	[[ "$stderr" == *".html or .svg"* ]]
+}
+
+@test "an interrupted comparison says what it had seen, and leaves nothing" {
+	local pid status=0
+	"$DUET" --root "$ROOT" compare --isolation container --sections kernel,faults --format json >"$SCRATCH/interrupted.json" &
+	pid=$!
+	wait_until 10 sh -c "ls -d '$ROOT'/compare-* >/dev/null 2>&1"
+	kill -TERM $pid
+	wait $pid || status=$?
+	[ "$status" -eq 130 ]
+	[ "$(jq .interrupted "$SCRATCH/interrupted.json")" = true ]
+	[ "$(jq -r '.sections[0].lines[0].cells.host.text' "$SCRATCH/interrupted.json")" = "$(uname -r)" ]
+	assert_nothing_left
+}
+
+@test "what a killed comparison has left is removed by the next" {
+	local pid
+	"$DUET" --root "$ROOT" compare --isolation container --sections faults >"$SCRATCH/killed.txt" &
+	pid=$!
+	wait_until 10 sh -c "ls -d '$ROOT'/compare-* >/dev/null 2>&1"
+	kill -KILL $pid
+	wait $pid || true
+	[ -n "$(ls -A "$ROOT/.compare")" ]
+	duet compare --isolation container --sections kernel >"$SCRATCH/next.txt"
+	assert_nothing_left
+	[ -z "$(ls -A "$ROOT/.compare")" ]
 }
 
 @test "nothing of a comparison is left" {

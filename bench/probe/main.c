@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096, PROBE_SECONDS = 120 };
+enum { LINE_MAX_BYTES = 4096, PROBE_SECONDS = 170 };
 
 static size_t escape(char *line, size_t at, const char *text)
 {
@@ -81,6 +81,8 @@ int main(int argc, char **argv)
 		{ "facts", probe_facts },
 		{ "surface", probe_surface },
 		{ "attempts", probe_attempts },
+		{ "faults", probe_faults },
+		{ "crash", probe_crash },
 	};
 
 	/* Whatever hangs ends by itself. */
