@@ -125,7 +125,7 @@ void instance_stop(struct bench *bench, struct instance *instance)
 		ended = process_wait(bench, &instance->process, STOP_TIMEOUT_MS, NULL);
 	if (instance->running && ended < 0 && instance->id) {
 		bench_delete(bench, instance->column, instance->id);
-		ended = process_wait(bench, &instance->process, STOP_TIMEOUT_MS, NULL);
+		(void)process_wait(bench, &instance->process, STOP_TIMEOUT_MS, NULL);
 	}
 	if (instance->running)
 		process_close(&instance->process);

@@ -139,23 +139,23 @@ static void add_charge(struct bench *bench, const struct instance *instance, con
 void memory_measure(struct bench *bench, const struct instance *instance, bool worked)
 {
 	const char *moment = worked ? "after" : "empty", *words = worked ? "after some work" : "before any work";
-	struct usage usage;
+	bool wanted = (bench->options->suites & BENCH_MEMORY) && instance->running;
+	struct usage usage = wanted ? usage_of(instance) : (struct usage){ 0 };
 	const struct {
 		const char *what, *title;
-		const uint64_t *bytes;
+		uint64_t bytes;
 	} figures[] = {
-		{ "proportional", "proportional memory", &usage.proportional },
-		{ "resident", "resident memory", &usage.resident },
-		{ "huge-pages", "of it in transparent huge pages", &usage.huge },
+		{ "proportional", "proportional memory", usage.proportional },
+		{ "resident", "resident memory", usage.resident },
+		{ "huge-pages", "of it in transparent huge pages", usage.huge },
 	};
 
-	if (!(bench->options->suites & BENCH_MEMORY) || !instance->running)
+	if (!wanted)
 		return;
-	usage = usage_of(instance);
 	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
 		cleanup_free char *title = xprintf("%s, %s", figures[i].title, words);
 
-		add(cell_of(bench, instance->column, figures[i].what, moment, title), *figures[i].bytes);
+		add(cell_of(bench, instance->column, figures[i].what, moment, title), figures[i].bytes);
 	}
 	add_charge(bench, instance, moment, words);
 }

@@ -205,7 +205,7 @@ void process_close(struct command_process *process)
 
 int process_run(struct bench *bench, const char *const *words, uint64_t timeout_ms, uint64_t *ns, struct error *err)
 {
-	struct command_process process;
+	struct command_process process = { .pidfd = -EBADF };
 	uint64_t end_ns = 0;
 	int result = process_start(bench, words, 0, &process, err);
 

@@ -251,13 +251,14 @@ static int compare_exits(const void *left, const void *right)
 
 static void summarize_case(struct results_case *entry, size_t columns, int host)
 {
-	struct results_cell *base = host < 0 ? NULL : entry->cells + host;
+	/* The others' ratios need the host's median. */
+	for (int turn = 0; turn < 2 && entry->cells; turn++) {
+		for (size_t i = 0; i < columns; i++) {
+			bool is_host = (int)i == host;
 
-	if (base)
-		summarize_cell(base, NULL);
-	for (size_t i = 0; i < columns; i++) {
-		if ((int)i != host)
-			summarize_cell(entry->cells + i, base);
+			if (is_host == (turn == 0))
+				summarize_cell(entry->cells + i, is_host || host < 0 ? NULL : entry->cells + host);
+		}
 	}
 }
 

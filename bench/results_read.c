@@ -267,7 +267,7 @@ static int read_head(struct reader *reader, json_t *json)
 
 static int read_document(struct reader *reader, json_t *json)
 {
-	json_t *host, *columns, *suites, *exits, *notes, *note;
+	json_t *host, *columns, *suites, *exits, *notes = NULL, *note;
 	json_error_t why;
 	size_t index;
 	int result = read_head(reader, json);

@@ -79,7 +79,7 @@ static int run_once(struct bench *bench, struct column *column, bool counted, st
 	cleanup_free char *program = xprintf("%s/" MEASURE_FILE, bench->inside), *id = bench_new_id(bench);
 	const char *const on_host[] = { program, "hello", NULL };
 	char **words = column->kind == COLUMN_HOST ? NULL : column_command(bench, column, "run", id);
-	struct command_process process;
+	struct command_process process = { .pidfd = -EBADF };
 	struct moments moments = { 0 };
 	int result = process_start(bench, words ? (const char *const *)words : on_host, 0, &process, err);
 	uint64_t begin_ns = process.begin_ns;
@@ -121,7 +121,7 @@ static int create_and_start(
 	struct bench *bench, const struct column *column, const char *id, uint64_t ns[STARTUP_CASES], struct error *err)
 {
 	char **words = column_command(bench, column, "create", id);
-	struct command_process process;
+	struct command_process process = { .pidfd = -EBADF };
 	cleanup_free char *line = NULL, *rest = NULL;
 	uint64_t created_ns = 0, start_ns, first_ns = 0;
 	int result = process_start(bench, (const char *const *)words, 0, &process, err);

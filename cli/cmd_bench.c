@@ -125,8 +125,9 @@ static int measure(const struct bench_command *command, struct error *err)
 	int result =
 		command->from ? read_kept(command->from, &results, err) : bench_run(&command->options, &results, err);
 
-	if (result == 0)
-		result = print_results(results, command->format, err);
+	if (result < 0 || !results)
+		return result;
+	result = print_results(results, command->format, err);
 	if (result == 0 && command->report)
 		result = report_write_results(command->report, results, err);
 	return result < 0 ? result : results->interrupted ? STATUS_INTERRUPTED : 0;

@@ -112,7 +112,7 @@ static int measure(const struct server *server, const struct measure_case *entry
 	for (uint64_t i = 0; i < taken && result == 0; i++)
 		printf("sample %llu %.3f\n", (unsigned long long)operations, samples[i]);
 	if (result == 0)
-		printf("done %llu %.3f\n", (unsigned long long)(taken * operations), total);
+		printf("done %llu %.3f\n", (unsigned long long)taken * operations, total);
 	free(samples);
 	return result;
 }

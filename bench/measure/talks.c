@@ -120,6 +120,7 @@ static void stop_together(struct measure_state *state)
 	cpu_set_t all;
 
 	stop(state);
+	CPU_ZERO(&all);
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		CPU_SET(cpu, &all);
 	roam(&all);
