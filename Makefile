@@ -119,6 +119,7 @@ demo-testbed: all guest ## the same in the testbed, where KVM has hardware suppo
 test: ## everything that must pass; ends with "N passed, N failed, N skipped"
 	@scripts/install-deps.sh
 	@$(MAKE) --no-print-directory all guest test-programs
+	@[ -d $(BUILD)/sources/zlib ] || scripts/get-source.sh zlib $(BUILD)/sources/zlib
 	@tests/run-all.sh $(BUILD)
 
 .PHONY: test-clients test-missing-calls test-report
