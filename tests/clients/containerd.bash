@@ -22,11 +22,9 @@ setup_containerd() {
 		conf_dir = "$SCRATCH/cni"
 		[plugins."io.containerd.grpc.v1.cri".containerd]
 		default_runtime_name = "duet"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.duet]
-		runtime_type = "io.containerd.runc.v2"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.duet.options]
-		BinaryName = "$RUNTIME"
 	CONF
+	# The handlers are those of the documentation.
+	sed "s|\"/usr/local/bin/duet\"|\"$RUNTIME\"|" "$TOP/docs/ci/kubernetes/containerd.toml" >>"$SCRATCH/containerd.toml"
 	cat >"$SCRATCH/cni/10-bridge.conflist" <<-'CONF'
 		{ "cniVersion": "0.4.0", "name": "duet-test", "plugins": [
 		  { "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true,

@@ -53,7 +53,7 @@ if [ -z "${CLIENTS:-}${CLIENTS_RUNTIME:-}" ]; then
 	else
 		step "micro-VM, here, software KVM" 300 "$here/room" bats --tap --filter-tags smoke "$here/microvm.bats"
 	fi
-	[ "${TESTBED:-yes}" != yes ] || step "micro-VM, testbed" 900 "$here/../testbed/run" --with=clients --memory=4096 \
+	[ "${TESTBED:-yes}" != yes ] || step "micro-VM, testbed" 900 "$here/../testbed/run" --with=clients --memory=4096 --pack=docs/ci \
 		--test-timeout=300 --timeout=840 "$here/microvm.bats"
 fi
 after=$(leftovers)
