@@ -154,7 +154,7 @@ static double beside(size_t index)
 {
 	double place = (double)index * 0.6180339887;
 
-	return (place - floor(place) - 0.5) * 0.5;
+	return (place - (double)(size_t)place - 0.5) * 0.5;
 }
 
 static void append_group(struct strbuf *script, const struct chart_samples *group, size_t index)
