@@ -241,9 +241,9 @@ profile-start: all ## where the time of a start goes, by phase: RUNS= (default 5
 	@scripts/profile-start.sh $(BUILD)
 
 soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
-	@bats tests/soak/runs.bats tests/soak/clones.bats tests/soak/sandbox.bats
+	@bats tests/soak/runs.bats tests/soak/clones.bats tests/soak/filters.bats tests/soak/sandbox.bats
 	@KILLED_ROUNDS=300 bats tests/killed.bats
-	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) --env=SANDBOX_RUNS=100 tests/soak/runs.bats tests/soak/clones.bats \
+	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) --env=SANDBOX_RUNS=100 tests/soak/runs.bats tests/soak/clones.bats tests/soak/filters.bats \
 		tests/soak/sandbox.bats
 
 install: all guest ## install the program, the guest's kernel and init, manual page and completions; DESTDIR= PREFIX=

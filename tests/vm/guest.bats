@@ -92,3 +92,14 @@ teardown() {
 	[ "${lines[0]}" = /made/to/work ]
 	[ "${lines[1]}" = from-host ]
 }
+
+# bats test_tags=smoke
+@test "the file server answers every kind of call" {
+	mkdir -p "$BUNDLE/rootfs/work"
+	cp "$BUILD/tests/guest/fs_calls" "$BUNDLE/rootfs/bin/"
+	configure_command sh -c 'fs_calls /work; echo a >/work/a; mv /work/a /work/b && cat /work/b'
+	run duet_run
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$output" = a ]
+}

@@ -82,6 +82,7 @@ run_traced() { # NAME [OPTION…]
 	duet exec "$id" cat <"$BUNDLE/config.json" >/dev/null
 	script -qefc "'$DUET' --root '$ROOT' exec --tty '$id' stty size" /dev/null
 	duet ps "$id"
+	duet events --stats "$id"
 	duet pause "$id"
 	duet resume "$id"
 	kill -STOP "$(duet state "$id" | jq .pid)"
