@@ -93,6 +93,7 @@ void host_facts_read(struct bench *bench)
 	host->governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
 	host->transparent_pages = chosen_word("/sys/kernel/mm/transparent_hugepage/enabled");
 	host->file_system = file_system_of(bench->scratch);
-	host->caches = xstrdup("warm: each column was run once before it counted, the page cache holds its files");
+	host->caches = xstrdup(
+		"warm, each column was run once before it counted; the case run-cold has files out of the page cache");
 	read_kvm(bench);
 }

@@ -3,19 +3,22 @@
  * Start-up: from the command to the end of everything, with a process that says hello and ends; and the same in the
  * steps of an engine: create, start, delete.
  */
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "bench/bench_internal.h"
+#include "runtime/guest_files.h"
 
 enum { RUN_TIMEOUT_MS = 180000, STEP_TIMEOUT_MS = 180000 };
 
 /* Part of the time, in per cent, after which no more start is begun. */
 enum { STARTUP_SHARE = 35 };
 
-enum startup_case { RUN, ENTERED, FIRST_OUTPUT, FROM_OUTPUT, CREATE, START, DELETE, STARTUP_CASES };
+enum startup_case { RUN, ENTERED, FIRST_OUTPUT, FROM_OUTPUT, RUN_COLD, CREATE, START, DELETE, STARTUP_CASES };
+
+enum counting { NOT_COUNTED, COUNTED, COUNTED_COLD };
 
 static const struct {
 	const char *name, *title;
@@ -24,6 +27,7 @@ static const struct {
 	[ENTERED] = { "entered", "from the command to the process's first instruction" },
 	[FIRST_OUTPUT] = { "first-output", "from the command to the first byte of output" },
 	[FROM_OUTPUT] = { "end", "from the first byte of output to the command's end" },
+	[RUN_COLD] = { "run-cold", "from the command to its end, files out of the page cache" },
 	[CREATE] = { "create", "create" },
 	[START] = { "start", "start, to the first byte of output" },
 	[DELETE] = { "delete", "delete" },
@@ -74,7 +78,7 @@ static int watch(struct bench *bench, const struct column *column, struct comman
 	return 0;
 }
 
-static int run_once(struct bench *bench, struct column *column, bool counted, struct error *err)
+static int run_once(struct bench *bench, struct column *column, enum counting counting, struct error *err)
 {
 	cleanup_free char *program = xprintf("%s/" MEASURE_FILE, bench->inside), *id = bench_new_id(bench);
 	const char *const on_host[] = { program, "hello", NULL };
@@ -95,7 +99,9 @@ static int run_once(struct bench *bench, struct column *column, bool counted, st
 	if (result < 0)
 		return result;
 	column->start_ms = (moments.end_ns - begin_ns) / 1000000;
-	if (!counted)
+	if (counting == COUNTED_COLD)
+		add(bench, column, RUN_COLD, moments.end_ns - begin_ns);
+	if (counting != COUNTED)
 		return 0;
 	add(bench, column, RUN, moments.end_ns - begin_ns);
 	add(bench, column, FIRST_OUTPUT, moments.first_ns - begin_ns);
@@ -203,6 +209,13 @@ static void explain_gaps(struct bench *bench, const struct column *column)
 		for (int which = CREATE; which <= DELETE; which++)
 			results_skip(cell_of(bench, column, which), "there is no runtime on the host");
 	}
+	if (column->kind == COLUMN_SNAPSHOT)
+		results_skip(cell_of(bench, column, RUN_COLD), "its template stays in the page cache");
+	if (column->kind == COLUMN_PEER)
+		results_skip(cell_of(bench, column, RUN_COLD), "which files it needs is not known");
+	if (column->kind == COLUMN_MICROVM && bench->software)
+		results_skip(
+			cell_of(bench, column, RUN_COLD), "what is emulated takes so long that the disk does not show");
 	if (column->is_vm)
 		results_skip(cell_of(bench, column, ENTERED), "the guest's clock is not the host's");
 	for (int which = CREATE; which <= DELETE && few; which++)
@@ -210,26 +223,58 @@ static void explain_gaps(struct bench *bench, const struct column *column)
 			cell_of(bench, column, which), "a start takes long on a software-only KVM: --full measures it");
 }
 
-static bool fail(struct bench *bench, struct column *column, const struct error *err)
+static void fail(struct bench *bench, struct column *column, const struct error *err)
 {
 	if (bench->interrupted_by)
-		return false;
+		return;
 	column->skipped = true;
 	skip_all(bench, column, err->message);
 	results_note(bench->results, "%s: %s", bench->results->columns[column->index].name, err->message);
-	return true;
 }
 
 /* A micro-VM's start is so long that its trace costs nothing: that run counts as well. */
-static int run_traced(struct bench *bench, struct column *column, bool counted, struct error *err)
+static int run_traced(struct bench *bench, struct column *column, enum counting counting, struct error *err)
 {
 	cleanup_free char *trace = xprintf("%s/trace.json", bench->scratch);
 	int result;
 
 	bench->trace = trace;
-	result = run_once(bench, column, counted, err);
+	result = run_once(bench, column, counting, err);
 	bench->trace = NULL;
 	return result < 0 ? result : phases_read(bench, column, trace, err);
+}
+
+static void forget_file(int fd)
+{
+	/* What somebody maps stays, as the text of this very program does: dropped is what can be. */
+	if (fd >= 0)
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
+static void forget_files(const struct bench *bench, const struct column *column)
+{
+	static const char *const guest_files[] = { "vmlinux", "initrd.cpio" };
+	cleanup_free char *measure = xprintf("%s/" MEASURE_FILE, bench->inside);
+	cleanup_fd int program_fd = open(bench->program, O_RDONLY | O_CLOEXEC);
+	cleanup_fd int measure_fd = open(measure, O_RDONLY | O_CLOEXEC);
+	struct error err;
+
+	forget_file(program_fd);
+	forget_file(measure_fd);
+	for (size_t i = 0; i < ARRAY_SIZE(guest_files) && column->is_vm; i++) {
+		cleanup_free char *name = NULL;
+		cleanup_fd int fd = guest_file_open(NULL, guest_files[i], &name, &err);
+
+		forget_file(fd);
+	}
+}
+
+static int run_cold(struct bench *bench, struct column *column, struct error *err)
+{
+	if (column->kind == COLUMN_SNAPSHOT || column->kind == COLUMN_PEER || (column->is_vm && bench->software))
+		return 0;
+	forget_files(bench, column);
+	return run_once(bench, column, COUNTED_COLD, err);
 }
 
 static void measure_column(struct bench *bench, struct column *column, bool steps)
@@ -240,13 +285,15 @@ static void measure_column(struct bench *bench, struct column *column, bool step
 
 	progress_show(&bench->progress, title, column->start_ms);
 	if (!column->is_vm)
-		result = run_once(bench, column, true, &err);
+		result = run_once(bench, column, COUNTED, &err);
 	if (result == 0 && (column->is_vm || column->kind == COLUMN_CONTAINER))
-		result = run_traced(bench, column, column->is_vm, &err);
+		result = run_traced(bench, column, column->is_vm ? COUNTED : NOT_COUNTED, &err);
+	if (result == 0)
+		result = run_cold(bench, column, &err);
 	if (result == 0 && steps)
 		result = steps_once(bench, column, &err);
 	if (result < 0)
-		(void)fail(bench, column, &err);
+		fail(bench, column, &err);
 }
 
 /* Once without counting: the page cache and the filter cache are warm then, and the template of the guest is there. */
@@ -257,11 +304,11 @@ static void warm_up(struct bench *bench)
 	for (size_t i = 0; i < bench->column_count && !bench_is_over(bench, 100); i++) {
 		struct column *column = bench->columns + i;
 
-		if (column->skipped || column->kind == COLUMN_MICROVM)
+		if (column->skipped || (column->kind == COLUMN_MICROVM && bench->software))
 			continue;
 		progress_show(&bench->progress, "warming up", bench->software && column->is_vm ? 20000 : 50);
-		if (run_once(bench, column, false, &err) < 0)
-			(void)fail(bench, column, &err);
+		if (run_once(bench, column, NOT_COUNTED, &err) < 0)
+			fail(bench, column, &err);
 	}
 }
 

@@ -35,15 +35,20 @@ bench() {
 }
 
 @test "the JSON report is valid by its schema" {
-	python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
-	python3 -c 'import json, sys, jsonschema
+	run python3 -c 'import json, sys
+try:
+	import jsonschema
+except ImportError:
+	sys.exit(77)
 jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' "$SCRATCH/report.json" "$TOP/docs/bench.schema.json"
+	[ "$status" -ne 77 ] || skip "python3-jsonschema is not installed"
+	[ "$status" -eq 0 ]
 }
 
 @test "CSV has a line for every case and column" {
 	run bench --isolation=container --suite=startup --runs=1 --format=csv
 	[ "$status" -eq 0 ]
-	[ "${#lines[@]}" -eq 17 ]
+	[ "${#lines[@]}" -eq 18 ]
 	run awk -F, 'NF != 15 { print }' <<<"$(tr -d '\r' <<<"$output" | grep -v '"')"
 	[ -z "$output" ]
 }
@@ -57,6 +62,16 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 	# No compiler in there.
 	jq -e '.suites[1].cases[] | select(.name == "build") | .results[0].skipped | test("no program cc")' <<<"$output"
 	(cd "$SCRATCH/bundle" && find . | sort) | diff "$SCRATCH/before" -
+}
+
+@test "progress is shown on a terminal, and in no file" {
+	run env TMPDIR="$SCRATCH" script -qec "'$DUET' bench --isolation=host --suite=syscalls --runs=2 >'$SCRATCH/out'" /dev/null
+	[ "$status" -eq 0 ]
+	[[ $output == *" %  "*"left)"* ]]
+	run grep -c "left)" "$SCRATCH/out"
+	[ "$output" -eq 0 ]
+	TMPDIR=$SCRATCH "$DUET" bench --isolation=host --suite=syscalls --runs=1 >/dev/null 2>"$SCRATCH/err"
+	[ ! -s "$SCRATCH/err" ]
 }
 
 @test "an interrupt prints what was measured so far, and nothing is left" {
