@@ -139,14 +139,12 @@ void report_comparison_page(const struct comparison *comparison, struct strbuf *
 
 	html_begin(html, "Container and micro-VM: what a workload sees and can do", facts);
 	write_notes(html, comparison);
+	report_put_figure(html, &svg, report_comparison_chart(comparison, true, 1, &svg, &err), &err, NULL);
 	for (enum compare_section section = 0; section < COMPARE_SECTIONS; section++) {
 		const struct compare_lines *lines = &comparison->sections[section];
 
 		if (lines->count || lines->skipped)
 			write_section(html, lines, compare_section_titles[section]);
-		if (section == COMPARE_ATTEMPTS && lines->count)
-			report_put_figure(
-				html, &svg, report_comparison_chart(comparison, true, 1, &svg, &err), &err, NULL);
 	}
 	html_end(html);
 }

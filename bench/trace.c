@@ -40,8 +40,12 @@ static struct followed *find(struct follower *follower, pid_t thread)
 
 static void forget(struct follower *follower, pid_t thread)
 {
-	*find(follower, thread) = follower->threads[follower->count - 1];
-	follower->count--;
+	for (size_t i = 0; i < follower->count; i++) {
+		if (follower->threads[i].thread == thread) {
+			follower->threads[i] = follower->threads[--follower->count];
+			return;
+		}
+	}
 }
 
 static bool installs_filter(const struct __ptrace_syscall_info *call)

@@ -114,8 +114,10 @@ static int read_kept(const char *path, struct results **results, struct error *e
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 	int result = file_read(AT_FDCWD, path, KEPT_BYTES_MAX, &text);
 
-	if (result < 0)
-		return error_set(err, -result, "read %s", path);
+	if (result < 0) {
+		(void)error_set(err, -result, "read %s", path);
+		return result;
+	}
 	return results_read(path, text.data, text.length, results, err);
 }
 

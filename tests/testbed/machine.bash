@@ -10,7 +10,7 @@ build=${DUET_BUILD:-$root/build}
 
 # What the machine sees of the tree, at the same relative places. Missing ones are passed over: a smoke test needs no
 # program. Symbolic links are followed, because caches lie outside the tree.
-tree_parts=(tests scripts)
+tree_parts=(tests scripts docs)
 build_parts=(duet guest/vmlinux guest/initrd.cpio guest/init guest/probe guest/measure tests)
 
 machine_cgroup=v2
