@@ -15,7 +15,7 @@ count=${CONTAINERS:-1000}
 export DUET=$build/duet
 work=$(mktemp -d "${TMPDIR:-/tmp}/duet-density.XXXXXX")
 mkdir "$work/state"
-mount -t tmpfs tmpfs "$work/state"
+mount -t tmpfs -o mode=0700 tmpfs "$work/state"
 duet=("$DUET" --root "$work/state")
 
 cleanup() {
