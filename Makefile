@@ -240,8 +240,9 @@ bench-density: all ## many containers alive at once: does it get slower? CONTAIN
 profile-start: all ## where the time of a start goes, by phase: RUNS= (default 50)
 	@scripts/profile-start.sh $(BUILD)
 
-soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200)
-	@bats tests/soak/runs.bats tests/soak/clones.bats tests/soak/filters.bats tests/soak/sandbox.bats
+soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200), SOAK_CONTAINER_RUNS= (10000)
+	@SOAK_CONTAINER_RUNS=$(or $(SOAK_CONTAINER_RUNS),10000) bats tests/soak/runs.bats tests/soak/density.bats tests/soak/clones.bats \
+		tests/soak/filters.bats tests/soak/sandbox.bats
 	@KILLED_ROUNDS=300 bats tests/killed.bats
 	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) --env=SANDBOX_RUNS=100 tests/soak/runs.bats tests/soak/clones.bats tests/soak/filters.bats \
 		tests/soak/sandbox.bats
