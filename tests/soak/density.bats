@@ -5,6 +5,7 @@
 load ../helpers
 
 @test "a thousand sleeping containers come and go" {
+	set -o pipefail
 	mkdir -p "$BATS_TEST_TMPDIR/build"
 	ln -s "$BUILD"/* "$BATS_TEST_TMPDIR/build/"
 	"${BATS_TEST_DIRNAME%/*/*}/scripts/bench-density.sh" "$BATS_TEST_TMPDIR/build" | sed "s/^/# /" >&3
