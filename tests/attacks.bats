@@ -84,10 +84,12 @@ result_is() {
 @test "an image that makes itself executed by the runtime's binary cannot write to it" {
 	local id loader
 	id=$(new_id)
-	loader=$(grep -aoE -m 1 '/lib[a-z0-9_/-]*/ld-[a-z0-9.-]*\.so\.[0-9]+' "$DUET" | head -n 1)
-	[ -n "$loader" ] || skip "duet is linked statically: nothing of the image would be executed by it"
-	mkdir -p "$BUNDLE/rootfs${loader%/*}"
-	cp "$BUILD/tests/attack/evil_loader" "$BUNDLE/rootfs$loader"
+	# Its name stands at the beginning of a program that has one. Nothing of the image is executed by a statically linked program.
+	loader=$(head -c 4096 "$DUET" | grep -aoE -m 1 '/lib[a-z0-9_/-]*/ld-[a-z0-9.-]*\.so\.[0-9]+' | head -n 1)
+	if [ -n "$loader" ]; then
+		mkdir -p "$BUNDLE/rootfs${loader%/*}"
+		cp "$BUILD/tests/attack/evil_loader" "$BUNDLE/rootfs$loader"
+	fi
 	printf '#!/proc/self/exe\n' >"$BUNDLE/rootfs/script"
 	chmod 755 "$BUNDLE/rootfs/script"
 	victim_begin
@@ -95,10 +97,15 @@ result_is() {
 		privileged_configure '.process.args = ["'$program'"]'
 		victim create -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1
 		victim start "$id"
-		result_is 'refused: Read-only file system' 'refused: Operation not permitted'
+		if [ -n "$loader" ]; then
+			result_is 'refused: Read-only file system' 'refused: Operation not permitted'
+		else
+			wait_until 20 is_in_state "$id" stopped
+			[ ! -e "$BUNDLE/rootfs/result" ]
+		fi
 		victim delete --force "$id"
 		victim_is_unharmed
-		rm "$BUNDLE/rootfs/result"
+		rm -f "$BUNDLE/rootfs/result"
 	done
 }
 
