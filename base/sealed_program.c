@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 
 #include "base/alloc.h"
+#include "base/executable_swap.h"
 #include "base/file.h"
 #include "base/sys.h"
 #include "base/trace.h"
@@ -148,6 +149,18 @@ static int execute(int program, char *const *argv)
 	return -errno;
 }
 
+/* Without an execution, where the kernel lets a process name its program's file. */
+static int swap(int clone)
+{
+	cleanup_free char *path = executed_path();
+	cleanup_fd int file = open(fd_path(clone).text, O_RDONLY | O_CLOEXEC);
+	int result = file < 0 ? -errno : executable_swap(file);
+
+	if (result == 0 && !is_sealed())
+		result = -EPERM;
+	return result < 0 ? result : mark(path);
+}
+
 int sealed_program_enter(char *const *argv, struct error *err)
 {
 	cleanup_fd int program = -EBADF;
@@ -162,6 +175,8 @@ int sealed_program_enter(char *const *argv, struct error *err)
 	}
 	trace_scope("make the sealed copy");
 	program = clone_mount();
+	if (program >= 0 && swap(program) == 0)
+		return 0;
 	if (program < 0)
 		program = copy_to_memory();
 	if (program < 0)

@@ -289,7 +289,7 @@ as_nobody() {
 	duet --trace-start "$BATS_TEST_TMPDIR/trace.json" run -b "$BUNDLE" traced </dev/null
 	jq -e '[.[] | select(.ph == "M") | .args.name] | contains(["duet", "container"])' "$BATS_TEST_TMPDIR/trace.json"
 	jq -e '[.[] | select(.ph == "X" and .dur >= 0 and .ts >= 0) | .name]
-		| contains(["execute the sealed copy", "clone with new namespaces", "mounts", "filter and execve", "delete the container"])' \
+		| contains(["make the sealed copy", "clone with new namespaces", "mounts", "filter and execve", "delete the container"])' \
 		"$BATS_TEST_TMPDIR/trace.json"
 	run duet --trace-start /nowhere/trace list
 	[ "$status" -eq 1 ]
