@@ -15,7 +15,8 @@
 #include "sandbox/internal.h"
 #include "sandbox/system_calls.h"
 
-#define NOBODY 65534
+#define NOBODY      65534
+#define RESOLV_NAME "resolv.conf" /* in the bundle */
 
 static const char *const passed_variables[] = { "TERM", "LANG", "LC_ALL", "TZ", "CI", NULL };
 
@@ -189,13 +190,13 @@ static void write_tmpfs(struct json_writer *json, const char *wish)
 	write_mount(json, destination, "tmpfs", (const char *const[]){ "nosuid", "nodev", "mode=1777", option, NULL });
 }
 
-static void write_device_mount(struct json_writer *json, const struct sandbox_device *device)
+static void write_bind(struct json_writer *json, const char *source, const char *destination, const char *option)
 {
 	json_write_open(json, '{');
-	json_write_string_member(json, "destination", device->inside);
+	json_write_string_member(json, "destination", destination);
 	json_write_string_member(json, "type", "bind");
-	json_write_string_member(json, "source", device->source);
-	json_write_strings_member(json, "options", (const char *const[]){ "bind", "nosuid", "noexec", NULL });
+	json_write_string_member(json, "source", source);
+	json_write_strings_member(json, "options", (const char *const[]){ "bind", "nosuid", "noexec", option, NULL });
 	json_write_close(json, '}');
 }
 
@@ -218,7 +219,9 @@ static void write_mounts(struct json_writer *json, const struct sandbox *sandbox
 	for (char **wish = sandbox->settings->tmpfs; wish && *wish; wish++)
 		write_tmpfs(json, *wish);
 	for (unsigned int i = 0; i < sandbox->device_count; i++)
-		write_device_mount(json, &sandbox->devices[i]);
+		write_bind(json, sandbox->devices[i].source, sandbox->devices[i].inside, NULL);
+	if (sandbox->network)
+		write_bind(json, RESOLV_NAME, "/etc/resolv.conf", "ro");
 	json_write_close(json, ']');
 }
 
@@ -234,6 +237,8 @@ static void write_namespaces(struct json_writer *json, const struct sandbox *san
 			continue;
 		json_write_open(json, '{');
 		json_write_string_member(json, "type", kinds[i]);
+		if (strcmp(kinds[i], "network") == 0 && network_namespace_path(sandbox->network))
+			json_write_string_member(json, "path", network_namespace_path(sandbox->network));
 		json_write_close(json, '}');
 	}
 	json_write_close(json, ']');
@@ -350,13 +355,22 @@ static void write_linux(struct json_writer *json, const struct sandbox *sandbox,
 	json_write_close(json, '}');
 }
 
+/* The host's own may name servers that only the host can reach. */
+static int write_resolv(const struct sandbox *sandbox, struct error *err)
+{
+	static const char text[] = "nameserver " NETWORK_NAME_SERVER "\n";
+	int result = sandbox->network ? file_replace(sandbox->scratch_fd, RESOLV_NAME, text, strlen(text), 0644) : 0;
+
+	return result < 0 ? error_set(err, -result, "write the sandbox's " RESOLV_NAME) : 0;
+}
+
 int config_write(const struct sandbox *sandbox, struct error *err)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_INIT, seccomp = STRBUF_INIT;
 	struct json_writer json = { .out = &text };
-	int result = 0;
+	int result = write_resolv(sandbox, err);
 
-	if (sandbox->settings->seccomp_file)
+	if (result == 0 && sandbox->settings->seccomp_file)
 		result = seccomp_file_read(sandbox->settings->seccomp_file, &seccomp, err);
 	if (result < 0)
 		return result;

@@ -19,7 +19,8 @@ enum {
 	EGRESS_FRAME_MAX = 65535 + 14,
 	EGRESS_REPLY_MAX = 128,
 	EGRESS_ADDRESSES_MAX = 4096,
-	EGRESS_REFUSALS_MAX = 64,
+	EGRESS_REFUSALS_MAX = 32, /* different ones */
+	EGRESS_WORDS_MAX = 128,
 	EGRESS_NAME_MAX = 256,
 	EGRESS_MESSAGE_MAX = 4096, /* of DNS */
 };
@@ -36,7 +37,7 @@ struct egress_rule {
 };
 
 struct egress_refusal {
-	char what[EGRESS_NAME_MAX + 96]; /* "tcp 192.0.2.1:443", "dns example.org" */
+	char what[EGRESS_WORDS_MAX]; /* "tcp 192.0.2.1:443", "dns example.org" */
 	uint64_t count;
 };
 

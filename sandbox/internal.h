@@ -11,6 +11,7 @@
 #include "base/strbuf.h"
 #include "cgroups/cgroup.h"
 #include "sandbox/image.h"
+#include "sandbox/network.h"
 #include "sandbox/sandbox.h"
 
 #define SANDBOX_IDS 65536U /* ids of the user namespace */
@@ -56,6 +57,8 @@ struct sandbox_result {
 	uint64_t user_ms, system_ms, process_peak_bytes, voluntary_switches, forced_switches;
 	bool statistics_there;
 	struct sandbox_changes changes;
+	bool network_there;
+	struct egress_counts network;
 };
 
 struct sandbox_device {
@@ -85,6 +88,7 @@ struct sandbox {
 	unsigned int layer_count;
 	struct sandbox_device devices[SANDBOX_DEVICES_MAX];
 	unsigned int device_count;
+	struct sandbox_network *network; /* NULL: none of its own */
 	struct sandbox_result result;
 	struct error failure; /* of one that was not started */
 	unsigned int number;  /* of the run, from 1; 0: the only one */

@@ -47,7 +47,7 @@ static int check(const struct sandbox_settings *settings, struct error *err)
 		const char *name;
 		bool used;
 	} single[] = { { "keep-diff", settings->keep_diff }, { "copy-out", settings->copy_out },
-		{ "tty", settings->terminal } };
+		{ "publish", settings->publish }, { "tty", settings->terminal } };
 
 	if (settings->repeat < 1 || settings->repeat > RUNS_MAX)
 		return error_set(err, -EINVAL, "repeat: a number from 1 to %d is expected", RUNS_MAX);

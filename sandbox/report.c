@@ -156,6 +156,29 @@ static void write_reached(struct json_writer *json, unsigned int reached)
 	json_write_close(json, ']');
 }
 
+static void write_network(struct json_writer *json, const struct egress_counts *counts)
+{
+	unsigned int count = counts ? counts->refusal_count : 0;
+
+	if (!counts)
+		return;
+	json_write_key(json, "network");
+	json_write_open(json, '{');
+	put_u64(json, "sentBytes", counts->sent_bytes);
+	put_u64(json, "receivedBytes", counts->received_bytes);
+	put_u64(json, "refusedCount", counts->refused);
+	json_write_key(json, "refused");
+	json_write_open(json, '[');
+	for (unsigned int i = 0; i < count && i < EGRESS_REFUSALS_MAX; i++) {
+		json_write_open(json, '{');
+		json_write_string_member(json, "what", counts->refusals[i].what);
+		put_u64(json, "count", counts->refusals[i].count);
+		json_write_close(json, '}');
+	}
+	json_write_close(json, ']');
+	json_write_close(json, '}');
+}
+
 static void write_limits(struct json_writer *json, const struct sandbox_settings *settings)
 {
 	char text[64];
@@ -196,6 +219,7 @@ static void write_run(struct json_writer *json, const struct sandbox *sandbox, b
 	write_reached(json, result->reached);
 	write_usage(json, result);
 	write_changes(json, &result->changes);
+	write_network(json, result->network_there ? &result->network : NULL);
 	write_limits(json, sandbox->settings);
 	json_write_close(json, '}');
 }

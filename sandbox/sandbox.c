@@ -29,31 +29,9 @@ static int name_it(struct sandbox *sandbox, struct error *err)
 	return 0;
 }
 
-static int check_supported(const struct sandbox_settings *settings, struct error *err)
-{
-	const struct {
-		const char *name;
-		bool used;
-	} missing[] = {
-		{ "net=user", strcmp(settings->network, "user") == 0 },
-		{ "allow-host", settings->allow_hosts },
-		{ "publish", settings->publish },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(missing); i++) {
-		if (missing[i].used)
-			return error_set(err, -ENOTSUP, "--%s is not in this version", missing[i].name);
-	}
-	return 0;
-}
-
 static int check(const struct sandbox *sandbox, struct error *err)
 {
 	const struct sandbox_settings *settings = sandbox->settings;
-	int result = check_supported(settings, err);
-
-	if (result < 0)
-		return result;
 
 	if (geteuid() != 0)
 		return error_set(err, -EPERM, "duet sandbox needs root in this version");
@@ -160,6 +138,8 @@ static int run_one(struct sandbox *sandbox, struct error *err)
 	if (result == 0)
 		result = devices_make(sandbox, err);
 	if (result == 0)
+		result = network_open(sandbox, err);
+	if (result == 0)
 		result = config_write(sandbox, err);
 	if (result == 0)
 		result = copy_all_in(sandbox, err);
@@ -167,6 +147,7 @@ static int run_one(struct sandbox *sandbox, struct error *err)
 		result = supervise(sandbox, err);
 	if (result >= 0 && sandbox->settings->copy_out)
 		result = fetch(sandbox, result, err);
+	network_close(sandbox);
 	close_fd(&sandbox->rootfs_fd);
 	scratch_close(sandbox);
 	return result;
@@ -198,6 +179,8 @@ void sandbox_once(struct sandbox *sandbox)
 		result = find_workdir(sandbox, err);
 	if (result == 0)
 		result = find_base(sandbox, err);
+	if (result == 0)
+		result = network_check(sandbox, err);
 	if (result == 0)
 		result = copy_check(sandbox, err);
 	if (result == 0)

@@ -93,9 +93,9 @@ struct sandbox_setting {
 	INITIAL("open-files", COUNT, open_files, "N", "open files of one process", "1024", NULL, true) \
 	INITIAL("output-limit", SIZE, output_limit_bytes, "SIZE", "standard output and error together; what is beyond is cut, and said", "64M", NULL, true) \
 	INITIAL("io-weight", COUNT, io_weight, "N", "share of the disks' time, 10 to 1000", "none", NULL, true) \
-	INITIAL("net", TEXT, network, "KIND", "none; user: outgoing connections; host: the host's network itself", "none", "none|user|host", false) \
-	PLAIN("allow-host", LIST, allow_hosts, "NAME[:PORT]", "with --net=user: only to these", NULL, false) \
-	PLAIN("publish", LIST, publish, "HOST:GUEST", "with --net=user: a port of the host's", NULL, false) \
+	INITIAL("net", TEXT, network, "KIND", "none; user: outgoing connections through passt(1), not to the host's own neighbourhood; host: the host's network itself", "none", "none|user|host", false) \
+	PLAIN("allow-host", LIST, allow_hosts, "NAME[:PORT]", "with --net=user: only to these names and addresses; *.NAME: to all below a name", NULL, false) \
+	PLAIN("publish", LIST, publish, "[ADDRESS:]HOST:GUEST", "with --net=user: a TCP port of the host's, of 127.0.0.1 without an address", NULL, false) \
 	PLAIN("seccomp", TEXT, seccomp_file, "FILE", "another system call profile (linux.seccomp as JSON)", NULL, false) \
 	PLAIN("cap-add", LIST, capabilities, "CAP", "one more capability, inside the user namespace", NULL, false) \
 	PLAIN("device", LIST, devices, "PATH[:INSIDE]", "pass a device of the host's through (container only)", NULL, false) \

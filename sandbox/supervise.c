@@ -301,8 +301,9 @@ static int run(struct supervisor *supervisor, struct error *err)
 	struct launch *launch = supervisor->launch;
 	int result = 0;
 
+	result = network_attach(supervisor->sandbox, launch->child.pid, err);
 	/* With the mount points that its creation made, and before its first instruction. */
-	if (wants_changes(supervisor->sandbox))
+	if (result == 0 && wants_changes(supervisor->sandbox))
 		result = changes_begin(supervisor->sandbox, &supervisor->baseline, err);
 	if (result == 0)
 		result = launch_start(launch, err);

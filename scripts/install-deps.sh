@@ -6,7 +6,8 @@ set -euo pipefail
 build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjansson-dev libcgroup-dev libsystemd-dev
 	libarchive-dev zlib1g-dev libzstd-dev)
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
-test=(bats python3-jsonschema libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps gnuplot-nox)
+test=(bats python3-jsonschema libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps gnuplot-nox
+	iproute2 passt)
 bench=(crun runc bubblewrap)
 bench_check=(jq busybox-static hyperfine linux-perf)
 clients=(podman conmon runc netavark aardvark-dns containerd containernetworking-plugins docker.io iptables iproute2 tini catatonit
