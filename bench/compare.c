@@ -78,7 +78,7 @@ static struct comparison *begin(const struct compare_options *options)
 	(void)gmtime_r(&now, &utc);
 	(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
 	comparison->started = xstrdup(text);
-	comparison->bundle = options->bundle ? xstrdup(options->bundle) : NULL;
+	comparison->bundle = options->bundle ? compare_printable(options->bundle) : NULL;
 	comparison->kernel = xstrdup(uname(&names) == 0 ? names.release : "");
 	comparison->kvm_hardware = has_hardware_kvm();
 	memcpy(comparison->columns, options->columns, sizeof(comparison->columns));
@@ -104,7 +104,7 @@ static int run_column(struct compare_session *session, struct comparison *compar
 	if (result == -EINTR)
 		return result;
 	if (result < 0)
-		comparison->skipped[run->column] = xstrdup(err.message);
+		comparison->skipped[run->column] = compare_printable(err.message);
 	else if (!output->complete)
 		comparison->skipped[run->column] = xprintf("the probe ended early with status %d%s%s", output->status,
 			output->complaint ? ": " : "", output->complaint ? output->complaint : "");
@@ -188,7 +188,7 @@ static int trace_column(struct compare_session *session, struct compare_traces *
 	traces->columns[column] = trace;
 	result = compare_run(session, &run, &output, &err);
 	if (result < 0)
-		traces->refused[column] = xstrdup(err.message);
+		traces->refused[column] = compare_printable(err.message);
 	else if (!trace->count)
 		traces->refused[column] = xstrdup(trace->possible ? "nothing was seen" : strerror(EPERM));
 	return result == -EINTR ? result : 0;

@@ -74,6 +74,9 @@ struct probe_run {
 int compare_run(
 	struct compare_session *session, const struct probe_run *run, struct probe_output *output, struct error *err);
 
+/* A copy of one line of printable ASCII: control characters become blanks, the rest a question mark. Allocated. */
+char *compare_printable(const char *text);
+
 struct compare_line *compare_add_line(struct compare_lines *lines, const char *name, const char *title);
 void compare_set(struct compare_line *line, enum compare_column column, enum compare_state state,
 	enum compare_refuser by, const char *format, ...) printf_like(5, 6);

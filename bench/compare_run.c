@@ -238,13 +238,12 @@ static void end(const struct compare_session *session, struct running *running, 
 
 static char *one_line(const char *text)
 {
-	char *line = xstrndup(text ? text : "", 500);
+	char *line = compare_printable(text ? text : "");
+	size_t length = strlen(line);
 
-	for (char *c = line; *c; c++) {
-		if (*c < ' ' || *c > '~')
-			*c = c[1] ? ' ' : '\0';
-	}
-	if (*line)
+	while (length && line[length - 1] == ' ')
+		line[--length] = '\0';
+	if (length)
 		return line;
 	free(line);
 	return NULL;

@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "bench/compare_internal.h"
 
+enum { PRINTABLE_BYTES_MAX = 500 };
+
 /* What a guest says reaches terminals: nothing but printable ASCII does. Tabs part the fields, newlines the lines. */
 static void make_printable(char *text)
 {
@@ -11,6 +13,19 @@ static void make_printable(char *text)
 		if ((*text < ' ' || *text > '~') && *text != '\t' && *text != '\n')
 			*text = '?';
 	}
+}
+
+char *compare_printable(const char *text)
+{
+	char *line = xstrndup(text, PRINTABLE_BYTES_MAX);
+
+	for (char *c = line; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+		else if (*c > '~' || *c < ' ')
+			*c = '?';
+	}
+	return line;
 }
 
 static void take_line(struct probe_output *output, char *text)

@@ -193,15 +193,26 @@ static void exits_figure(
 		number, NULL);
 }
 
-static void write_figures(const struct results *results, struct strbuf *html)
+static void startup_figure(const struct results *results, const char *name, struct strbuf *html, unsigned *number)
 {
+	const struct results_suite *suite = results_find_suite(results, "startup");
+	const struct results_case *one = suite ? results_find_case(suite, name) : NULL;
 	cleanup_strbuf struct strbuf svg = STRBUF_INIT;
-	unsigned number = 1;
 	struct error err;
 
+	if (one)
+		report_put_figure(html, &svg, draw_startup(results, one, true, ++*number, &svg, &err), &err,
+			"Every dot is a run; the line is the median.");
+}
+
+static void write_figures(const struct results *results, struct strbuf *html)
+{
+	static const char *const startup_cases[] = { MAIN_CASE, "run", "create", "start", "delete" };
+	unsigned number = 0;
+
 	strbuf_string(html, "<div class=\"charts\">\n");
-	report_put_figure(html, &svg, report_results_chart(results, true, number, &svg, &err), &err,
-		"Every dot is a run; the line is the median.");
+	for (size_t i = 0; i < ARRAY_SIZE(startup_cases); i++)
+		startup_figure(results, startup_cases[i], html, &number);
 	ratio_figure(results, "syscalls", html, &number);
 	ratio_figure(results, "files", html, &number);
 	ratio_figure(results, "workloads", html, &number);
