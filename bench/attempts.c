@@ -88,6 +88,9 @@ enum compare_refuser attempt_refuser(
 	if ((error == EPERM || error == EACCES) && text->capability >= 0 &&
 		!(setting->capabilities >> text->capability & 1))
 		return REFUSED_BY_CAPABILITY;
+	/* It holds the capability, over its own user namespace and not over what it asked for. */
+	if ((error == EPERM || error == EACCES) && text->capability >= 0 && setting->user_namespace)
+		return REFUSED_BY_NAMESPACE;
 	switch (error) {
 	case EROFS:
 		return REFUSED_BY_MOUNT;
@@ -170,6 +173,7 @@ void compare_attempts(struct comparison *comparison, const struct compare_sessio
 		for (enum compare_column column = COMPARE_CONTAINER; column < COMPARE_COLUMNS; column++) {
 			const struct attempt_setting setting = {
 				.guest = column != COMPARE_CONTAINER,
+				.user_namespace = column == COMPARE_CONTAINER && session->user_namespace,
 				.capabilities = column == COMPARE_GUEST_ROOT ? UINT64_MAX : session->capabilities,
 				.filter = column == COMPARE_GUEST_ROOT ? &none : &session->filter,
 			};

@@ -10,6 +10,7 @@
 /* What is known of the process that tried. */
 struct attempt_setting {
 	bool guest;                           /* its kernel is a guest's */
+	bool user_namespace;                  /* its capabilities hold in a user namespace alone */
 	uint64_t capabilities;                /* effective, bit N: capability N */
 	const struct seccomp_program *filter; /* without instructions: none */
 };

@@ -49,6 +49,8 @@ struct compare_session {
 	char *configuration;           /* text of the bundle's config.json */
 	struct seccomp_program filter; /* of the bundle; without instructions: it has none */
 	uint64_t capabilities;         /* effective ones of its process */
+	bool user_namespace;           /* it has one of its own */
+	bool unlimited;                /* limits cannot be set here: nothing goes wrong on purpose */
 };
 
 int compare_session_open(struct compare_session *session, const struct compare_options *options, struct error *err);

@@ -104,6 +104,8 @@ static const char *verdict(const struct fact *fact, const struct compare_line *l
 {
 	enum compare_state container = line->cells[COMPARE_CONTAINER].state, vm = line->cells[COMPARE_MICROVM].state;
 
+	if (container == COMPARE_NOT_MEASURED && vm == COMPARE_NOT_MEASURED)
+		return "Only the host was looked at.";
 	if (fact->alike && (!fact->shared || container == vm))
 		return fact->alike;
 	if (container == COMPARE_SHARED && vm == COMPARE_SHARED)

@@ -171,6 +171,8 @@ static int read_walls(struct compare_session *session, struct error *err)
 		return result;
 	if (spec->process)
 		session->capabilities = spec->process->capabilities.effective;
+	for (size_t i = 0; i < spec->namespace_count; i++)
+		session->user_namespace = session->user_namespace || spec->namespaces[i].kind == NAMESPACE_USER;
 	if (spec->seccomp)
 		result = seccomp_compile(spec->seccomp, &session->filter, err);
 	oci_spec_free(spec);

@@ -157,6 +157,8 @@ void compare_faults(struct comparison *comparison, const struct probe_output out
 {
 	struct compare_lines *lines = &comparison->sections[COMPARE_FAULTS];
 
+	if (lines->skipped)
+		return;
 	for (size_t fault = 0; fault < ARRAY_SIZE(faults); fault++) {
 		struct compare_line *line = compare_add_line(lines, faults[fault].name, faults[fault].title);
 		bool crash = strcmp(line->name, "crash") == 0;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096, PROBE_SECONDS = 170 };
+enum { LINE_MAX_BYTES = 4096, PROBE_SECONDS = 900 };
 
 static size_t escape(char *line, size_t at, const char *text)
 {

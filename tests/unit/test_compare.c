@@ -47,6 +47,7 @@ static void an_attempt_is_refused_by_the_first_wall_that_would(void **state)
 	const struct seccomp_program none = { 0 };
 	struct attempt_setting filtered = { .filter = &filter }, bare = { .filter = &none };
 	struct attempt_setting able = { .filter = &none, .capabilities = UINT64_MAX };
+	struct attempt_setting mapped = { .filter = &none, .capabilities = UINT64_MAX, .user_namespace = true };
 	struct attempt_setting guest = { .filter = &none, .capabilities = UINT64_MAX, .guest = true };
 	struct error err;
 
@@ -57,6 +58,7 @@ static void an_attempt_is_refused_by_the_first_wall_that_would(void **state)
 	assert_int_equal(refuser("mount", "refused", EPERM, SYS_mount, &bare), REFUSED_BY_CAPABILITY);
 	assert_int_equal(refuser("mount", "refused", EPERM, SYS_mount, &able), REFUSED_BY_HOST_KERNEL);
 	assert_int_equal(refuser("mount", "refused", EPERM, SYS_mount, &guest), REFUSED_BY_GUEST_KERNEL);
+	assert_int_equal(refuser("mount", "refused", EPERM, SYS_mount, &mapped), REFUSED_BY_NAMESPACE);
 	assert_int_equal(refuser("kexec", "refused", ENOSYS, SYS_kexec_load, &guest), REFUSED_BY_GUEST_KERNEL);
 	assert_int_equal(refuser("sysctl", "refused", EROFS, SYS_openat, &able), REFUSED_BY_MOUNT);
 	assert_int_equal(refuser("dev-mem", "refused", EPERM, SYS_openat, &able), REFUSED_BY_DEVICE_RULES);
