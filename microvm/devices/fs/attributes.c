@@ -86,11 +86,27 @@ static int set_mode(struct fs_call *call, const struct fs_node_path *path, const
 	return fchmodat(call->server->proc_self_fd, path->text, in->mode & 07777, 0) < 0 ? -errno : 0;
 }
 
-static int set_owner(int fd, const struct fuse_setattr_in *in)
+int fs_begin_changing(struct fs_call *call, bool keeps_setid)
+{
+	struct fs_credentials *credentials = &call->worker->credentials;
+	int result = fs_credentials_keep_setid(credentials, keeps_setid);
+
+	/* Of a file that its group may not execute, the set-group-ID bit goes for those alone who are not in the group.
+	 * Caller's further groups are not known here. */
+	if (result == 0 && !keeps_setid)
+		(void)fs_credentials_act_as(credentials, call->header.uid, call->header.gid);
+	return result;
+}
+
+/* The request does not say whether the caller has CAP_FSETID. */
+static int set_owner(struct fs_call *call, int fd, const struct fuse_setattr_in *in)
 {
 	uid_t uid = in->valid & FATTR_UID ? in->uid : (uid_t)-1;
 	gid_t gid = in->valid & FATTR_GID ? in->gid : (gid_t)-1;
+	int result = fs_begin_changing(call, call->header.uid == 0);
 
+	if (result < 0)
+		return result;
 	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
@@ -104,7 +120,7 @@ static int set_size(struct fs_call *call, struct fs_inode *inode, const struct f
 		if (!handle)
 			return -EBADF;
 	}
-	result = fs_credentials_keep_setid(&call->worker->credentials, !(in->valid & FATTR_KILL_SUIDGID));
+	result = fs_begin_changing(call, !(in->valid & FATTR_KILL_SUIDGID));
 	if (result < 0)
 		return result;
 	if (handle && handle->writable)
@@ -143,7 +159,7 @@ static int set_nothing(struct fs_call *call, struct fs_inode *inode, int fd)
 
 	if (result < 0 || (call->header.uid != 0 && call->header.uid != attributes.stx_uid))
 		return result;
-	return set_owner(fd, &(struct fuse_setattr_in){ 0 });
+	return set_owner(call, fd, &(struct fuse_setattr_in){ 0 });
 }
 
 int fs_setattr(struct fs_call *call)
@@ -162,7 +178,7 @@ int fs_setattr(struct fs_call *call)
 	if (result == 0 && in->valid & FATTR_MODE)
 		result = set_mode(call, &path, in);
 	if (result == 0 && in->valid & (FATTR_UID | FATTR_GID))
-		result = set_owner(fd, in);
+		result = set_owner(call, fd, in);
 	if (result == 0 && in->valid & FATTR_SIZE)
 		result = set_size(call, inode, in);
 	if (result == 0 && in->valid & (FATTR_ATIME | FATTR_MTIME | FATTR_ATIME_NOW | FATTR_MTIME_NOW))

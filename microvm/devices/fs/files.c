@@ -109,7 +109,7 @@ static int open_existing(
 	if ((flags & O_ACCMODE) == O_ACCMODE)
 		return -EINVAL;
 	if (result == 0)
-		result = fs_credentials_keep_setid(&call->worker->credentials, !truncates_for_user);
+		result = fs_begin_changing(call, !truncates_for_user);
 	if (result < 0)
 		return result;
 	call->server->changes += (flags & O_TRUNC) != 0;
@@ -276,7 +276,7 @@ int fs_write(struct fs_call *call)
 		return -EBADF;
 	if (in->size > call->header.len - before_data)
 		return -EINVAL;
-	result = fs_credentials_keep_setid(&call->worker->credentials, !(in->write_flags & FUSE_WRITE_KILL_SUIDGID));
+	result = fs_begin_changing(call, !(in->write_flags & FUSE_WRITE_KILL_SUIDGID));
 	if (result < 0)
 		return result;
 	count = fs_iovec_slice(message->request, message->request_count, before_data, in->size, slice);
@@ -334,7 +334,7 @@ int fs_fallocate(struct fs_call *call)
 	if (in->mode & ~(uint32_t)(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
 		return -EOPNOTSUPP;
 	/* The request does not say whether the caller has CAP_FSETID. */
-	result = fs_credentials_keep_setid(&call->worker->credentials, call->header.uid == 0);
+	result = fs_begin_changing(call, call->header.uid == 0);
 	if (result < 0)
 		return result;
 	return fallocate(handle->fd, (int)in->mode, (off_t)in->offset, (off_t)in->length) < 0 ? -errno : 0;
@@ -370,7 +370,7 @@ int fs_copy_file_range(struct fs_call *call)
 
 	if (!from || !to)
 		return -EBADF;
-	result = fs_credentials_keep_setid(&call->worker->credentials, call->header.uid == 0);
+	result = fs_begin_changing(call, call->header.uid == 0);
 	if (result < 0)
 		return result;
 	copied = copy_file_range(from->fd, &from_offset, to->fd, &to_offset,

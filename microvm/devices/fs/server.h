@@ -119,7 +119,9 @@ fs_handler fs_opendir, fs_readdir, fs_readdirplus, fs_releasedir, fs_fsyncdir;
 
 /* What making something new in a directory begins with: its descriptor, and the caller's ids and umask in force. */
 int fs_begin_making(struct fs_call *call, mode_t mask, struct fs_inode **directory);
-/* What it ends with: the new name looked up and answered. */
+/* What a change of a file's contents begins with: whether it leaves set-user-ID and set-group-ID bits alone. */
+int fs_begin_changing(struct fs_call *call, bool keeps_setid);
+/* What making ends with: the new name looked up and answered. */
 int fs_reply_lookup(struct fs_call *call, struct fs_inode *directory, const char *name);
 
 #endif
