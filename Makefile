@@ -136,7 +136,7 @@ test-clients: ## podman, containerd and docker drive the program (installs them,
 	@tests/clients/run-all.sh $(BUILD)
 
 .PHONY: test-programs
-test-programs: $(UNIT_TESTS) $(TEST_TOOLS) $(BUILD)/tests/unit/filter_use $(FUZZ_OBJECTS)
+test-programs: $(UNIT_TESTS) $(TEST_TOOLS) $(BUILD)/tests/unit/filter_use $(BUILD)/tests/unit/fs_mount $(FUZZ_OBJECTS)
 
 unit: $(UNIT_TESTS) ## run the unit tests alone
 	@for t in $(UNIT_TESTS); do $$t || exit 1; done
@@ -244,6 +244,7 @@ soak: all guest test-programs ## many runs in a row, here and in the testbed: SO
 	@SOAK_CONTAINER_RUNS=$(or $(SOAK_CONTAINER_RUNS),10000) bats tests/soak/runs.bats tests/soak/density.bats tests/soak/clones.bats \
 		tests/soak/filters.bats tests/soak/sandbox.bats
 	@KILLED_ROUNDS=300 bats tests/killed.bats
+	@FS_RANDOM_COUNT=10000 FS_RANDOM_SEEDS="$(or $(SOAK_SEEDS),$(shell shuf -i 1-1000000 -n 50))" bats tests/files.bats
 	@tests/testbed/run --timeout=3000 --test-timeout=2900 --env=SOAK_RUNS=$(or $(SOAK_RUNS),200) --env=SANDBOX_RUNS=100 tests/soak/runs.bats tests/soak/clones.bats tests/soak/filters.bats \
 		tests/soak/sandbox.bats
 

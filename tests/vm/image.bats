@@ -62,7 +62,7 @@ configure_image() {
 	[ "$status" -eq 7 ]
 	[ "$output" = kept ]
 	configure_image '.process.args = ["/no/such/program"]'
-	run duet_run
+	run -127 duet_run
 	[ "$status" -eq 127 ]
 }
 
