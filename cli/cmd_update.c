@@ -62,9 +62,10 @@ static const struct command_option update_options[] = {
 	{ "cpuset-mems", UPDATE_LIMITS + 12, "LIST", "memory nodes to use" },
 	{ "pids-limit", UPDATE_LIMITS + 13, "N", "how many processes there may be (-1: no limit)" },
 	{ "blkio-weight", UPDATE_LIMITS + 14, "N", "weight of its input and output, 10 to 1000" },
+	{ "l3-cache-schema", UPDATE_L3_CACHE, "SCHEMA",
+		"share of the L3 cache (\"L3:0=f;1=f\"), of a container with linux.intelRdt" },
+	{ "mem-bw-schema", UPDATE_MEMORY_BANDWIDTH, "SCHEMA", "memory bandwidth (\"MB:0=50\"), the same" },
 	{ "kernel-memory", UPDATE_KERNEL_MEMORY, "BYTES", NULL },
-	{ "l3-cache-schema", UPDATE_L3_CACHE, "SCHEMA", NULL },
-	{ "mem-bw-schema", UPDATE_MEMORY_BANDWIDTH, "SCHEMA", NULL },
 	{ 0 },
 };
 
@@ -72,41 +73,44 @@ struct update {
 	const char *file; /* --resources; NULL: none */
 	const char *values[ARRAY_SIZE(update_limits)];
 	bool given; /* one of them */
+	const char *cache, *bandwidth;
 };
 
-static int update_option(struct update *update, int option, struct error *err)
+static void update_option(struct update *update, int option)
 {
 	switch (option) {
 	case UPDATE_RESOURCES:
 		update->file = optarg;
-		return 0;
+		return;
 	case UPDATE_KERNEL_MEMORY:
 		log_warning("--kernel-memory is ignored: kernels no longer have this limit");
 		update->given = true;
-		return 0;
+		return;
 	case UPDATE_L3_CACHE:
+		update->cache = optarg;
+		return;
 	case UPDATE_MEMORY_BANDWIDTH:
-		return error_set(err, -ENOTSUP, "--%s: Intel RDT is not supported",
-			option == UPDATE_L3_CACHE ? "l3-cache-schema" : "mem-bw-schema");
+		update->bandwidth = optarg;
+		return;
 	default:
 		update->values[option - UPDATE_LIMITS] = optarg;
 		update->given = true;
-		return 0;
+		return;
 	}
 }
 
 static int update_parse(int argc, char **argv, struct update *update, struct error *err)
 {
-	int option, result;
+	int option;
 
 	while ((option = command_next_option(&command_update, argc, argv, err)) != -1) {
-		result = option < 0 ? option : update_option(update, option, err);
-		if (result < 0)
-			return result;
+		if (option < 0)
+			return option;
+		update_option(update, option);
 	}
 	if (update->file && update->given)
 		return error_set(err, -EINVAL, "--resources holds all limits: no other option goes with it");
-	if (!update->file && !update->given)
+	if (!update->file && !update->given && !update->cache && !update->bandwidth)
 		return error_set(err, -EINVAL, "update: no limit was given (see `duet help update`)");
 	return command_expect_arguments(&command_update, argc, 1, err);
 }
@@ -196,10 +200,12 @@ static int update_run(const struct global_options *global, int argc, char **argv
 
 	if (result == 0)
 		result = update.file ? update_read(update.file, &text, err) : update_print(&update, &text, err);
-	if (result < 0)
-		return result;
-	return operation_update(global->root, argv[optind], text.data ? text.data : "", text.length,
-		update.file ? update.file : "update", err);
+	if (result == 0 && (update.file || update.given))
+		result = operation_update(global->root, argv[optind], text.data ? text.data : "", text.length,
+			update.file ? update.file : "update", err);
+	if (result == 0 && (update.cache || update.bandwidth))
+		result = operation_update_schemata(global->root, argv[optind], update.cache, update.bandwidth, err);
+	return result;
 }
 
 const struct command command_update = {

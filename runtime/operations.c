@@ -8,6 +8,7 @@
 #include "oci/merge.h"
 #include "runtime/container_processes.h"
 #include "runtime/isolation.h"
+#include "runtime/resctrl.h"
 
 #define CONFIG_MAX_BYTES (16U << 20)
 
@@ -105,6 +106,29 @@ int operation_update(
 	if (result == 0)
 		result = isolation->update(container, parsed, err);
 	return result < 0 ? result : remember_resources(container, resources, length, err);
+}
+
+int operation_update_schemata(
+	const char *root, const char *id, const char *l3_cache, const char *memory_bandwidth, struct error *err)
+{
+	cleanup_container struct container *container = NULL;
+	cleanup_oci_spec struct oci_spec *spec = NULL;
+	cleanup_fd int resctrl = -EBADF;
+	int result = container_open(root, id, NULL, &container, err);
+
+	if (result == 0)
+		result = refuse_stopped(container, container_status(container), err);
+	if (result == 0)
+		result = oci_spec_load(&spec, container->directory_fd, CONTAINER_CONFIG_FILE, err);
+	if (result < 0)
+		return result;
+	if (!spec->intel_rdt)
+		return error_set(err, -EINVAL,
+			"container \"%s\" has no resctrl group whose schemata could be changed: its config.json has no "
+			"linux.intelRdt",
+			id);
+	resctrl = resctrl_open(err);
+	return resctrl < 0 ? resctrl : resctrl_change(resctrl, spec->intel_rdt, id, l3_cache, memory_bandwidth, err);
 }
 
 int operation_statistics(const char *root, const char *id, struct container_statistics *statistics, struct error *err)

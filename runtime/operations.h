@@ -21,6 +21,10 @@ int operation_pause(const char *root, const char *id, bool paused, struct error 
 int operation_update(
 	const char *root, const char *id, const char *resources, size_t length, const char *name, struct error *err);
 
+/* The same for the schemata of the container's resctrl group (NULL: as they are); -EINVAL: it has none. */
+int operation_update_schemata(
+	const char *root, const char *id, const char *l3_cache, const char *memory_bandwidth, struct error *err);
+
 /* events --stats. */
 int operation_statistics(const char *root, const char *id, struct container_statistics *statistics, struct error *err);
 

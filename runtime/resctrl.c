@@ -28,7 +28,7 @@ int resctrl_open(struct error *err)
 	if (fd >= 0 && fstatfs(fd, &file_system) == 0 && file_system.f_type == RDTGROUP_SUPER_MAGIC)
 		return take_fd(&fd);
 	return error_set(err, -ENOTSUP,
-		"config.json: linux.intelRdt: there is no resctrl file system at " RESCTRL_PATH
+		"linux.intelRdt: there is no resctrl file system at " RESCTRL_PATH
 		" (it takes a processor with Intel RDT or AMD QoS, and `mount -t resctrl resctrl " RESCTRL_PATH "`)");
 }
 
@@ -55,9 +55,9 @@ static int fail(int resctrl, int code, const char *what, const char *name, struc
 	cleanup_strbuf struct strbuf status = STRBUF_INIT;
 
 	if (file_read(resctrl, LAST_STATUS_FILE, LAST_STATUS_MAX, &status) < 0 || strcmp(status.data, "ok\n") == 0)
-		return error_set(err, code, "config.json: linux.intelRdt: %s \"%s\"", what, name);
+		return error_set(err, code, "linux.intelRdt: %s \"%s\"", what, name);
 	status.data[strcspn(status.data, "\n")] = '\0';
-	return error_set(err, -code, "config.json: linux.intelRdt: %s \"%s\": %s", what, name, status.data);
+	return error_set(err, -code, "linux.intelRdt: %s \"%s\": %s", what, name, status.data);
 }
 
 static bool has_schemata(const struct oci_intel_rdt *rdt)
@@ -201,6 +201,15 @@ int resctrl_add(int resctrl, const struct oci_intel_rdt *rdt, const char *id, pi
 	int result = add_to(resctrl, group_name(rdt, id), pid, err);
 
 	return result == 0 && has_monitoring_group(rdt) ? add_to(resctrl, monitoring, pid, err) : result;
+}
+
+int resctrl_change(int resctrl, const struct oci_intel_rdt *rdt, const char *id, const char *l3_cache,
+	const char *memory_bandwidth, struct error *err)
+{
+	const struct oci_intel_rdt changed = { .l3_cache_schema = (char *)l3_cache,
+		.memory_bandwidth_schema = (char *)memory_bandwidth };
+
+	return write_schemata(resctrl, &changed, group_name(rdt, id), err);
 }
 
 static int remove_group(int resctrl, const char *group, struct error *err)

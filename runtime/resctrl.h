@@ -22,6 +22,10 @@ int resctrl_make(int resctrl, const struct oci_intel_rdt *rdt, const char *id, s
 /* Puts a process, and what it starts from then on, into the group. */
 int resctrl_add(int resctrl, const struct oci_intel_rdt *rdt, const char *id, pid_t pid, struct error *err);
 
+/* Writes other schemata into the group of a container that was made with `rdt`; NULL: as they are. */
+int resctrl_change(int resctrl, const struct oci_intel_rdt *rdt, const char *id, const char *l3_cache,
+	const char *memory_bandwidth, struct error *err);
+
 /* Removes what resctrl_make() made for this container alone: its own group, its monitoring group. A group that closID
  * names stays. */
 int resctrl_remove(int resctrl, const struct oci_intel_rdt *rdt, const char *id, struct error *err);

@@ -204,6 +204,8 @@ counter_moved() {
 	run duet update "$id"
 	[ "$status" -eq 1 ]
 	[[ "$output" == *"no limit"* ]]
+	run duet update --l3-cache-schema L3:0=f "$id"
+	[[ "$output" == *"has no resctrl group"*linux.intelRdt* ]] || fail "$output"
 	[ "$before" = "$(cat "$ROOT/$id/config.json")" ]
 	if ! is_microvm; then
 		[ "$(cgroup_value "$id" memory memory.limit_in_bytes memory.max)" -eq 134217728 ]

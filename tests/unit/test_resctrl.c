@@ -102,6 +102,25 @@ static void test_a_named_group_has_to_be_there_or_to_be_described(void **state)
 	assert_true(exists(trial, "gold"));
 }
 
+static void test_schemata_can_be_changed(void **state)
+{
+	const struct trial *trial = *state;
+	char name[] = "gold";
+	struct oci_intel_rdt own = { 0 }, named = { .closid = name };
+	struct error err;
+
+	make(trial, "c1");
+	make(trial, "gold");
+	put(trial, "c1/schemata", "");
+	put(trial, "gold/schemata", "");
+	assert_int_equal(resctrl_change(trial->root, &own, "c1", "L3:0=3", NULL, &err), 0);
+	assert_file(trial, "c1/schemata", "L3:0=3\n");
+	assert_int_equal(resctrl_change(trial->root, &named, "c1", "L3:0=7\nMB:0=10", "MB:0=40", &err), 0);
+	assert_file(trial, "gold/schemata", "L3:0=7\nMB:0=40\n");
+	assert_int_equal(resctrl_change(trial->root, &own, "c2", "L3:0=3", NULL, &err), -ENOENT);
+	assert_non_null(strstr(err.message, "write the schemata of group \"c2\""));
+}
+
 static void test_schemata_are_written_in_the_end(void **state)
 {
 	const struct trial *trial = *state;
@@ -161,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_group_of_the_containers_own_goes_with_it, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_named_group_has_to_be_there_or_to_be_described, begin, end),
 		cmocka_unit_test_setup_teardown(test_schemata_are_written_in_the_end, begin, end),
+		cmocka_unit_test_setup_teardown(test_schemata_can_be_changed, begin, end),
 		cmocka_unit_test_setup_teardown(test_monitoring_has_a_group_of_its_own_below_a_named_one, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_the_kernel_says_is_passed_on, begin, end),
 	};
