@@ -36,6 +36,7 @@ static void mount_free(struct mount_plan *mount)
 	free(mount->type);
 	free(mount->source);
 	free(mount->data);
+	free(mount->link);
 	free(mount->uid_mappings);
 	free(mount->gid_mappings);
 }
@@ -128,6 +129,7 @@ static void encode_mount(const struct mount_plan *mount, struct strbuf *out)
 	wire_put_u64(out, mount->recursive_set);
 	wire_put_u64(out, mount->recursive_clear);
 	wire_put_u8(out, mount->tmpcopyup);
+	wire_put_string(out, mount->link);
 	wire_put_u8(out, mount->destination_nofollow);
 	wire_put_u8(out, mount->source_nofollow);
 	wire_put_u8(out, mount->idmap);
@@ -149,6 +151,7 @@ static void decode_mount(struct mount_plan *mount, struct wire_reader *in)
 	mount->recursive_set = wire_get_u64(in);
 	mount->recursive_clear = wire_get_u64(in);
 	mount->tmpcopyup = wire_get_u8(in) != 0;
+	mount->link = wire_get_string(in);
 	mount->destination_nofollow = wire_get_u8(in) != 0;
 	mount->source_nofollow = wire_get_u8(in) != 0;
 	mount->idmap = wire_get_u8(in) != 0;

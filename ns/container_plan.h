@@ -61,6 +61,7 @@ struct mount_plan {
 	uint64_t propagation;                    /* MS_PRIVATE, MS_SLAVE, … with MS_REC; 0: leave */
 	uint64_t recursive_set, recursive_clear; /* MOUNT_ATTR_* for mount_setattr(AT_RECURSIVE) */
 	bool tmpcopyup;
+	char *link; /* no mount: a symbolic link with this text is made at the destination; NULL: a mount */
 	bool destination_nofollow, source_nofollow;
 	bool idmap, idmap_recursive;
 	struct id_mapping *uid_mappings, *gid_mappings; /* of an idmapped mount; none: those of the user namespace */

@@ -3,6 +3,7 @@
  * config.json's mounts, one after another.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -314,8 +315,29 @@ static int mount_cgroup(struct rootfs *rootfs, const struct mount_plan *mount, s
 	return result;
 }
 
+int rootfs_make_link(int root, const struct mount_plan *mount, struct error *err)
+{
+	const char *slash = strrchr(mount->destination, '/');
+	cleanup_free char *above = xstrndup(mount->destination, slash ? (size_t)(slash - mount->destination) : 0);
+	cleanup_fd int directory = make_directories_in_root(root, above[0] ? above : "/", 0755);
+	const char *name = slash ? slash + 1 : mount->destination;
+	char present[PATH_MAX];
+	ssize_t length;
+
+	if (directory < 0)
+		return error_set(err, -directory, "make the directory of the link \"%s\"", mount->destination);
+	length = readlinkat(directory, name, present, sizeof(present));
+	if (length == (ssize_t)strlen(mount->link) && memcmp(present, mount->link, (size_t)length) == 0)
+		return 0;
+	if (symlinkat(mount->link, directory, name) == 0)
+		return 0;
+	return error_set(err, errno, "make the link \"%s\" to \"%s\"", mount->destination, mount->link);
+}
+
 static int mount_one(struct rootfs *rootfs, const struct mount_plan *mount, struct error *err)
 {
+	if (mount->link)
+		return rootfs_make_link(rootfs->root, mount, err);
 	if (mount->flags & MS_REMOUNT)
 		return mount_again(rootfs, mount, err);
 	if (mount->flags & MS_BIND)

@@ -41,6 +41,8 @@ int rootfs_open_procfs(struct container_plan *plan, int pid_namespace, struct er
  */
 int rootfs_open(struct rootfs **rootfs, const struct rootfs_plan *plan, struct error *err);
 int rootfs_mount(struct rootfs *rootfs, struct error *err);
+/* What is made in the place of a mount_plan with a link, which may be there already. */
+int rootfs_make_link(int root, const struct mount_plan *mount, struct error *err);
 /* The root's descriptor (O_PATH), which stays rootfs's own. */
 int rootfs_directory(const struct rootfs *rootfs);
 /* Binds the pseudo terminal's other side (a descriptor) to /dev/console. After rootfs_mount. */

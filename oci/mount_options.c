@@ -10,6 +10,7 @@ const struct oci_mount_option oci_mount_option_table[] = {
 	{ "async", OCI_MOUNT_CLEAR, MS_SYNCHRONOUS },
 	{ "atime", OCI_MOUNT_CLEAR, MS_NOATIME },
 	{ "bind", OCI_MOUNT_FLAG, MS_BIND },
+	{ "copy-symlink", OCI_MOUNT_COPY_SYMLINK, 0 },
 	{ "defaults", OCI_MOUNT_NEUTRAL, 0 },
 	{ "dest-nofollow", OCI_MOUNT_DESTINATION_NOFOLLOW, 0 },
 	{ "dev", OCI_MOUNT_CLEAR, MS_NODEV },
@@ -156,6 +157,9 @@ void oci_mount_options_add(struct oci_mount_options *options, const char *word)
 		break;
 	case OCI_MOUNT_DESTINATION_NOFOLLOW:
 		options->destination_nofollow = true;
+		break;
+	case OCI_MOUNT_COPY_SYMLINK:
+		options->copy_symlink = true;
 		break;
 	case OCI_MOUNT_SOURCE_NOFOLLOW:
 		options->source_nofollow = true;

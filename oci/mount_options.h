@@ -24,7 +24,9 @@ struct oci_mount_options {
 	bool tmpcopyup;           /* fill a tmpfs with what was under its destination */
 	bool idmap, idmap_recursive;
 	bool destination_nofollow, source_nofollow; /* a last component that is a symbolic link is not followed */
-	char *data;                                 /* for the file system, comma-separated; NULL: none */
+	bool copy_symlink; /* a bind's source that is a symbolic link becomes one in the container, with the same text
+			    */
+	char *data;        /* for the file system, comma-separated; NULL: none */
 };
 
 enum oci_mount_option_kind {
@@ -38,6 +40,7 @@ enum oci_mount_option_kind {
 	OCI_MOUNT_IDMAP, /* value: 1 when recursive */
 	OCI_MOUNT_DESTINATION_NOFOLLOW,
 	OCI_MOUNT_SOURCE_NOFOLLOW,
+	OCI_MOUNT_COPY_SYMLINK,
 };
 
 struct oci_mount_option {

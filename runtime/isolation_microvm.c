@@ -273,8 +273,12 @@ static bool covered(const struct rootfs_plan *guest, uint32_t mount_count, const
 static int make_mount_point(int root, const struct mount_plan *mount, struct error *err)
 {
 	bool file = (mount->flags & MS_BIND) && !mount->source_is_directory;
-	cleanup_fd int made = file ? make_file_in_root(root, mount->destination, 0644)
-				   : make_directories_in_root(root, mount->destination, 0755);
+	cleanup_fd int made = -EBADF;
+
+	if (mount->link)
+		return rootfs_make_link(root, mount, err);
+	made = file ? make_file_in_root(root, mount->destination, 0644)
+		    : make_directories_in_root(root, mount->destination, 0755);
 
 	return made < 0 ? error_set(err, -made, "make the mount point \"%s\"", mount->destination) : 0;
 }

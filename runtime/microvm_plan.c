@@ -299,14 +299,16 @@ static int plan_pod(const struct container *sandbox, struct container_plan *plan
  * guest sees the files as a container in such a namespace would, and needs none of its own. Without maps in config.json
  * the caller is root in the guest.
  */
-static void plan_without_privilege(struct namespaces_plan *jail, struct namespaces_plan *guest)
+static void plan_without_privilege(struct namespaces_plan *jail, struct container_plan *inside)
 {
+	struct namespaces_plan *guest = &inside->namespaces;
 	const struct id_mapping uid = { .host_id = geteuid(), .size = 1 }, gid = { .host_id = getegid(), .size = 1 };
 
 	if (geteuid() == 0)
 		return;
 	jail->unshare |= CLONE_NEWUSER;
 	guest->unshare &= ~(uint64_t)CLONE_NEWUSER;
+	inside->rootfs.bind_devices = false;
 	jail->uid_mappings = take_pointer(&guest->uid_mappings);
 	jail->gid_mappings = take_pointer(&guest->gid_mappings);
 	jail->uid_mapping_count = guest->uid_mapping_count;
@@ -340,7 +342,7 @@ int microvm_plan(struct launch *launch, struct error *err)
 	launch->plan.namespaces.join[NAMESPACE_NETWORK] = take_pointer(&guest->namespaces.join[NAMESPACE_NETWORK]);
 	/* The machine is the container's alone: its own network namespace is the container's. */
 	guest->namespaces.unshare &= ~(uint64_t)CLONE_NEWNET;
-	plan_without_privilege(&launch->plan.namespaces, &guest->namespaces);
+	plan_without_privilege(&launch->plan.namespaces, guest);
 	guest->rootfs.move_root = true;
 	microvm_inherit_limits(&launch->process);
 	plan_jail(launch);

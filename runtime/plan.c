@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -98,6 +99,15 @@ static void plan_label(const char *label, struct mount_plan *plan)
 	free(data);
 }
 
+/* The text of a symbolic link (allocated); NULL: it is none. */
+static char *read_link(const char *path)
+{
+	char text[PATH_MAX];
+	ssize_t length = readlink(path, text, sizeof(text) - 1);
+
+	return length < 0 ? NULL : xstrndup(text, (size_t)length);
+}
+
 static void plan_mount(const struct oci_mount *mount, const char *bundle, struct mount_plan *plan)
 {
 	const struct oci_mount_options *options = &mount->options;
@@ -127,10 +137,14 @@ static void plan_mount(const struct oci_mount *mount, const char *bundle, struct
 		plan->flags |= MS_BIND;
 	if (mount->source && (plan->flags & MS_BIND)) {
 		plan->source = path_in_bundle(bundle, mount->source);
+		if (options->copy_symlink)
+			plan->link = read_link(plan->source);
 		plan->source_is_directory = stat(plan->source, &status) == 0 && S_ISDIR(status.st_mode);
 	} else {
 		plan->source = copy_text(mount->source);
 	}
+	if (plan->link)
+		plan->flags = 0;
 }
 
 static void plan_devices(const struct oci_spec *spec, struct rootfs_plan *plan)

@@ -260,3 +260,24 @@ teardown() {
 	after=$(find "$BUNDLE/rootfs" -printf '%P %y %m %U:%G %s %T@\n' | sort)
 	[ "$before" = "$after" ] || fail "$(diff <(echo "$before") <(echo "$after"))"
 }
+
+@test "a source that is a symbolic link is copied with copy-symlink, and another bind goes to what it names" {
+	ln -sfn /etc/hostname "$SCRATCH/link"
+	echo volume >"$SCRATCH/file"
+	configure '.process.args = ["sh", "-c", "readlink /made/link; cat /plain; readlink /plain || echo file; cat /with-option"] | .root.readonly = true
+		| .mounts += [{destination: "/made/link", type: "bind", source: $ARGS.positional[0], options: ["bind", "copy-symlink"]},
+			{destination: "/plain", type: "bind", source: $ARGS.positional[1], options: ["bind"]},
+			{destination: "/with-option", type: "bind", source: $ARGS.positional[1], options: ["bind", "copy-symlink"]}]' "$SCRATCH/link" "$SCRATCH/file"
+	# The second time the link is there already.
+	for _ in 1 2; do
+		run duet_run
+		echo "$output"
+		[ "$status" -eq 0 ]
+		[ "$output" = $'/etc/hostname\nvolume\nfile\nvolume' ]
+	done
+	ln -sfn /etc/passwd "$SCRATCH/link"
+	run duet_run
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'make the link "/made/link" to "/etc/passwd": File exists'* ]] || fail "$output"
+	rm -r "$BUNDLE/rootfs/made" "$BUNDLE/rootfs/plain" "$BUNDLE/rootfs/with-option"
+}

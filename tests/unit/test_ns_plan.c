@@ -42,6 +42,7 @@ static void fill_mounts(struct rootfs_plan *rootfs)
 		.recursive_set = 1,
 		.recursive_clear = 1ULL << 40,
 		.tmpcopyup = true,
+		.link = xstrdup("/target"),
 		.idmap = true,
 		.uid_mappings = xcalloc(1, sizeof(struct id_mapping)),
 		.uid_mapping_count = 1,
