@@ -22,7 +22,7 @@ MAIN    := $(BUILD)/obj/cli/main.o
 
 # The guest's init: the same process, namespace and cgroup code, static; no JSON, no KVM, no netlink, systemd, libcgroup.
 HOST_ONLY := base/shared_library.c ns/netlink_library.c ns/network.c ns/network_guest.c ns/network_read.c ns/network_tap.c ns/rtnetlink.c \
-	cgroups/kernel_controllers.c cgroups/details.c cgroups/oom.c ns/foreign_procfs.c $(wildcard cgroups/systemd*.c)
+	cgroups/kernel_controllers.c cgroups/details.c cgroups/oom.c ns/foreign_procfs.c ns/live_mounts.c $(wildcard cgroups/systemd*.c)
 GUEST_SOURCES := $(filter-out $(HOST_ONLY),$(wildcard microvm/guest/init/*.c base/*.c process/*.c ns/*.c cgroups/*.c)) \
 	microvm/guest_protocol.c
 GUEST_OBJECTS := $(GUEST_SOURCES:%.c=$(BUILD)/guest/obj/%.o)

@@ -18,6 +18,7 @@ const struct command *const command_table[] = {
 	&command_help,
 	&command_kill,
 	&command_list,
+	&command_mounts,
 	&command_pause,
 	&command_ps,
 	&command_resume,

@@ -110,6 +110,22 @@ static int open_one(const struct container_plan *plan, struct mount_plan *mount,
 	return 0;
 }
 
+int rootfs_open_binds(struct container_plan *plan, struct error *err)
+{
+	for (uint32_t i = 0; i < plan->rootfs.mount_count; i++) {
+		struct mount_plan *mount = &plan->rootfs.mounts[i];
+		int result = open_one(plan, mount, true, err);
+
+		if (result < 0)
+			return result;
+		if ((mount->flags & MS_BIND) && mount->tree_fd <= 0)
+			return error_set(err, -ENOSYS,
+				"mount \"%s\" at \"%s\": this takes Linux 5.12 and CAP_SYS_ADMIN", mount->source,
+				mount->destination);
+	}
+	return 0;
+}
+
 int rootfs_open_sources(struct container_plan *plan, struct error *err)
 {
 	trace_scope("open the sources of mounts");

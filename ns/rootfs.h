@@ -20,6 +20,9 @@ struct rootfs;
  */
 int rootfs_open_sources(struct container_plan *plan, struct error *err);
 
+/* Binds of every kind: -ENOSYS where the kernel cannot do it. */
+int rootfs_open_binds(struct container_plan *plan, struct error *err);
+
 /*
  * The same for the procfs mounts of a container that joins a pid namespace which its process enters only when the root
  * is complete. -ENOSYS, -EPERM, -EINVAL: not on this kernel, not under a filter around
@@ -50,5 +53,13 @@ int rootfs_console(struct rootfs *rootfs, int terminal_fd, struct error *err);
 int rootfs_pivot(struct rootfs *rootfs, struct error *err);
 int rootfs_finish(struct rootfs *rootfs, struct error *err);
 void rootfs_close(struct rootfs **rootfs);
+
+/*
+ * The mounts of a plan (binds from rootfs_open_binds(), tmpfs) put into a container that runs, or taken out of it again
+ * by their destinations, the last one first. procfs: of the host (procfs_open()); root: the container's, O_PATH, opened
+ * before the caller entered the container's mount namespace. Of several mounts those before a failure stay.
+ */
+int rootfs_add_mounts(const struct rootfs_plan *plan, int procfs, int root, struct error *err);
+int rootfs_remove_mounts(const struct rootfs_plan *plan, int procfs, int root, struct error *err);
 
 #endif

@@ -146,6 +146,24 @@ int oci_resources_parse(
 	return result;
 }
 
+/* Into the place of the mounts that the specification has. */
+static int read_other_mounts(struct json_reader *reader, const json_t *value, void *target)
+{
+	static const struct json_field fields[] = { JSON_SECTION("mounts", oci_read_mounts) };
+	struct oci_spec *spec = target;
+
+	oci_mounts_free(spec);
+	spec->mounts = NULL;
+	spec->mount_count = 0;
+	return json_is_array(value) ? oci_read_mounts(reader, value, spec)
+				    : json_read_fields(reader, value, fields, spec);
+}
+
+int oci_mounts_parse(struct oci_spec *spec, const char *text, size_t length, const char *name, struct error *err)
+{
+	return parse(read_other_mounts, spec, text, length, name, err);
+}
+
 static const char *last_component(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -370,6 +370,8 @@ void oci_process_free(struct oci_process *process);
 
 /* `update --resources FILE`: a linux.resources object of its own. */
 int oci_resources_load(struct oci_resources **resources, int directory, const char *path, struct error *err);
+/* Reads an array of mounts, or an object with "mounts", into the place of those that the specification has. */
+int oci_mounts_parse(struct oci_spec *spec, const char *text, size_t length, const char *name, struct error *err);
 int oci_resources_parse(
 	struct oci_resources **resources, const char *text, size_t length, const char *name, struct error *err);
 void oci_resources_free(struct oci_resources *resources);

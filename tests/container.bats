@@ -165,3 +165,54 @@ cgroup_file() {
 	[[ "${lines[0]}" == /dev/pts/0* || "${lines[0]}" == /dev/console* ]]
 	[[ "${lines[1]}" == "31 97"* ]]
 }
+
+@test "mounts add and remove: binds and tmpfs of a container that runs, inside its root alone" {
+	local id user
+	mkdir -p "$SCRATCH/volume" "$SCRATCH/outside"
+	echo content >"$SCRATCH/volume/file"
+	ln -sfn "$SCRATCH/outside" "$BUNDLE/rootfs/way-out"
+	chmod 755 "$SCRATCH" "$BUNDLE"
+	mkdir -p -m 777 "$BUNDLE/rootfs/new" "$BUNDLE/rootfs/tmpfs"
+	for user in . '.linux.namespaces += [{"type": "user"}] | .linux.uidMappings = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+		| .linux.gidMappings = .linux.uidMappings | .mounts |= map(select(.type != "mqueue"))'; do
+		id=$(new_id)
+		configure ".process.args = [\"sleep\", \"1000\"] | $user"
+		duet run -d -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1
+		jq -n '[{destination: "/new", type: "bind", source: $ARGS.positional[0], options: ["bind", "ro"]}, {destination: "/tmpfs", type: "tmpfs", source: "tmpfs", options: ["size=64k", "nosuid"]}]' \
+			--args "$SCRATCH/volume" >"$SCRATCH/mounts.json"
+		duet mounts add "$id" "$SCRATCH/mounts.json"
+		run duet exec "$id" sh -c 'cat /new/file; touch /new/x 2>/dev/null || echo read-only; echo x >/tmpfs/x && stat -f -c %T /tmpfs; grep -c " /new \| /tmpfs " /proc/self/mountinfo'
+		[ "$output" = $'content\nread-only\ntmpfs\n2' ] || fail "$output"
+		! grep -qF "$BUNDLE/rootfs/" /proc/self/mountinfo
+		duet mounts remove "$id" - <"$SCRATCH/mounts.json"
+		run duet exec "$id" sh -c '[ ! -e /new/file ] && [ ! -e /tmpfs/x ] && ! grep " /new \| /tmpfs " /proc/self/mountinfo'
+		[ "$status" -eq 0 ]
+		run duet mounts remove "$id" "$SCRATCH/mounts.json"
+		[ "$status" -eq 1 ]
+		[[ "$output" == *'unmount "/tmpfs" in the container (nothing is mounted there)'* ]] || fail "$output"
+		duet delete --force "$id"
+	done
+	id=$(new_id)
+	configure_command sleep 1000
+	duet run -d -b "$BUNDLE" "$id" </dev/null >/dev/null 2>&1
+	# A link of the image's leads nowhere but inside.
+	echo '{"mounts": [{"destination": "/way-out/x", "type": "tmpfs", "source": "tmpfs"}]}' | duet mounts add "$id" -
+	[ -z "$(ls "$SCRATCH/outside")" ]
+	duet exec "$id" sh -c "grep -q ' $SCRATCH/outside/x ' /proc/self/mountinfo"
+	run duet mounts add "$id" - <<<'[{"destination": "/new", "type": "proc", "source": "proc"}]'
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'mount at "/new": only binds and tmpfs can be added'* ]] || fail "$output"
+	run duet mounts add "$id" - <<<'[{"destination": "/new", "type": "bind", "source": "/no/such/thing", "options": ["bind"]}]'
+	[ "$status" -eq 1 ]
+	[[ "$output" == *"/no/such/thing"*"No such file or directory"* ]] || fail "$output"
+	run duet mounts add "$id" - <<<'[{"destination": 5}]'
+	[[ "$output" == *"[0].destination"* ]] || fail "$output"
+	run duet mounts turn "$id" /dev/null
+	[[ "$output" == *"add and remove are there"* ]]
+	duet kill "$id" KILL
+	wait_until 10 is_in_state "$id" stopped
+	run duet mounts add "$id" "$SCRATCH/mounts.json"
+	[[ "$output" == *"container not running"* ]] || fail "$output"
+	duet delete "$id"
+	rm -r "$BUNDLE/rootfs/new" "$BUNDLE/rootfs/tmpfs" "$BUNDLE/rootfs/way-out" "$BUNDLE/rootfs$SCRATCH" "$SCRATCH/volume" "$SCRATCH/outside"
+}
