@@ -114,6 +114,26 @@ static void plan_columns(struct bench *bench)
 	}
 }
 
+/* In the order in which they are read, not in that of their first samples. */
+static void plan_suites(struct bench *bench)
+{
+	static const struct {
+		enum bench_suite suite;
+		const char *name, *title;
+	} suites[] = {
+		{ BENCH_STARTUP, "startup", "Start-up" },
+		{ BENCH_SYSCALLS, "syscalls", "System calls and kernel work" },
+		{ BENCH_FILES, "files", "File work on the root file system" },
+		{ BENCH_WORKLOADS, "workloads", "Whole workloads" },
+		{ BENCH_MEMORY, "memory", "Memory on the host" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
+		if (bench->options->suites & suites[i].suite)
+			results_suite(bench->results, suites[i].name, suites[i].title);
+	}
+}
+
 /* ---- the run ---- */
 
 static int open_signals(struct bench *bench, sigset_t *before, struct error *err)
@@ -168,6 +188,7 @@ static int measure(struct bench *bench, struct error *err)
 		return result;
 	host_facts_read(bench);
 	plan_columns(bench);
+	plan_suites(bench);
 	if (bench->options->suites & BENCH_STARTUP)
 		startup_measure(bench);
 	if (bench->options->suites & ~(unsigned int)BENCH_STARTUP && !bench->interrupted_by)

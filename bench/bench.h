@@ -47,6 +47,9 @@ int bench_parse_columns(const char *list, unsigned int *columns, struct error *e
  * set. 0 or a negative errno with *err set. */
 int bench_run(const struct bench_options *options, struct results **results, struct error *err);
 
+/* The case that an entry of the exits is about; NULL: none was measured. */
+const struct results_case *exits_find_case(const struct results *results, const char *work);
+
 /* For people, and for spreadsheets; the JSON form is results_write_json(). */
 void results_write_text(const struct results *results, struct strbuf *text);
 void results_write_csv(const struct results *results, struct strbuf *csv);

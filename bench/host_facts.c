@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a reader has to know of the machine. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -62,6 +63,29 @@ static char *file_system_of(const char *path)
 	return dash ? xstrndup(dash + 3, strcspn(dash + 3, " \n")) : NULL;
 }
 
+/* The names in /sys/devices/system/cpu/vulnerabilities by what their files say: "Mitigation: …", "Vulnerable…". */
+static char *mitigations(void)
+{
+	static const char directory_name[] = "/sys/devices/system/cpu/vulnerabilities";
+	cleanup_strbuf struct strbuf on = STRBUF_INIT, off = STRBUF_INIT;
+	cleanup_directory DIR *directory = opendir(directory_name);
+	struct dirent *entry;
+
+	if (!directory)
+		return NULL;
+	while ((entry = readdir(directory))) {
+		cleanup_free char *path = xprintf("%s/%s", directory_name, entry->d_name);
+		cleanup_free char *line = entry->d_name[0] == '.' ? NULL : first_line(path);
+
+		if (line && strncmp(line, "Mitigation", 10) == 0)
+			strbuf_printf(&on, "%s%s", on.length ? ", " : "", entry->d_name);
+		else if (line && strncmp(line, "Vulnerable", 10) == 0)
+			strbuf_printf(&off, "%s%s", off.length ? ", " : "", entry->d_name);
+	}
+	return xprintf("on the host: %s; vulnerable: %s", on.length ? on.data : "none",
+		off.length ? off.data : "to nothing known");
+}
+
 static void read_kvm(struct bench *bench)
 {
 	struct results_host *host = &bench->results->host;
@@ -95,5 +119,6 @@ void host_facts_read(struct bench *bench)
 	host->file_system = file_system_of(bench->scratch);
 	host->caches = xstrdup(
 		"warm, each column was run once before it counted; the case run-cold has files out of the page cache");
+	host->mitigations = mitigations();
 	read_kvm(bench);
 }

@@ -51,7 +51,7 @@ static void free_exits(struct results_exits *exits)
 static void free_host(struct results_host *host)
 {
 	char *const texts[] = { host->cpu, host->kernel, host->governor, host->kvm, host->kvm_paging,
-		host->transparent_pages, host->seccomp, host->caches, host->file_system };
+		host->transparent_pages, host->mitigations, host->seccomp, host->caches, host->file_system };
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		free(texts[i]);

@@ -32,6 +32,7 @@ struct results_host {
 	bool kvm_hardware;       /* the processor helps: without, guest kernel code is emulated and slow */
 	char *kvm_paging;        /* "EPT", "NPT" or "shadow" */
 	char *transparent_pages; /* "always", "madvise", "never" */
+	char *mitigations;       /* of the processor's flaws, as the host's kernel has them, in words */
 	char *seccomp;           /* of the measured container's process, in words */
 	char *caches;            /* cold or warm, in words */
 	char *file_system;       /* type of the one that file work was done on */

@@ -35,12 +35,12 @@ static int read_host(struct reader *reader, json_t *json)
 {
 	struct results_host *host = &reader->results->host;
 	const char *cpu = NULL, *kernel = NULL, *governor = NULL, *module = NULL, *paging = NULL, *pages = NULL;
-	const char *seccomp = NULL, *caches = NULL, *file_system = NULL;
+	const char *mitigations = NULL, *seccomp = NULL, *caches = NULL, *file_system = NULL;
 	json_int_t processors = 0, memory = 0;
 	json_error_t why;
 	int hardware = 0;
 
-	if (json_unpack_ex(json, &why, 0, "{s?s sI s?I s?s s?s s?{ss sb s?s} s?s s?s s?s s?s}", "cpu", &cpu,
+	if (json_unpack_ex(json, &why, 0, "{s?s sI s?I s?s s?s s?{ss sb s?s} s?s s?s s?s s?s s?s}", "cpu", &cpu,
 		    "processors", &processors, "memoryBytes", &memory, "kernel", &kernel, "governor", &governor, "kvm",
 		    "module", &module, "hardware", &hardware, "paging", &paging, "transparentHugePages", &pages,
 		    "seccomp", &seccomp, "caches", &caches, "fileSystem", &file_system) < 0)
@@ -55,6 +55,7 @@ static int read_host(struct reader *reader, json_t *json)
 		.kvm_hardware = hardware,
 		.kvm_paging = copy_or_null(paging),
 		.transparent_pages = copy_or_null(pages),
+		.mitigations = copy_or_null(mitigations),
 		.seccomp = copy_or_null(seccomp),
 		.caches = copy_or_null(caches),
 		.file_system = copy_or_null(file_system),

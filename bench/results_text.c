@@ -54,6 +54,7 @@ static void write_head(const struct results *results, struct strbuf *text)
 	else
 		write_fact(text, "KVM", "not there");
 	write_fact(text, "huge pages", host->transparent_pages);
+	write_fact(text, "mitigations", host->mitigations);
 	write_fact(text, "seccomp", host->seccomp);
 	write_fact(text, "caches", host->caches);
 	write_fact(text, "files on", host->file_system);
@@ -123,23 +124,57 @@ static void write_case(const struct results *results, const struct results_case 
 	}
 }
 
-/* What one operation takes there, beside how often it left the guest. */
+/* Kinds of exits, each counted once: the monitor's own by reason, and those that KVM deals with itself. */
+static bool is_kind(const char *reason)
+{
+	return strcmp(reason, "kvm.exits") != 0 &&
+	       (strncmp(reason, "kvm.", 4) != 0 || strstr(reason, "_exits") || strcmp(reason, "kvm.pf_taken") == 0);
+}
+
+static void write_kinds(const struct results_exits *exits, struct strbuf *text)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < exits->count && named < 3; i++) {
+		const struct results_exit *exit = exits->entries + i;
+
+		if (is_kind(exit->reason) && exit->per_operation >= 0.01)
+			strbuf_printf(
+				text, "%s%s %.3g", named++ ? ", " : ", among them ", exit->reason, exit->per_operation);
+	}
+}
+
+static double exits_per_operation(const struct results_exits *exits)
+{
+	for (size_t i = 0; i < exits->count; i++) {
+		if (strcmp(exits->entries[i].reason, "kvm.exits") == 0)
+			return exits->entries[i].per_operation;
+	}
+	return 0;
+}
+
+/* Why one operation takes what it takes there, as far as the exits tell. */
 static void write_cost(const struct results *results, const struct results_exits *exits, struct strbuf *text)
 {
+	const struct results_case *entry = exits_find_case(results, exits->work);
+	const struct results_cell *cell = entry ? entry->cells + exits->column : NULL;
+	double per_operation = exits_per_operation(exits);
 	char figure[FIGURE_BYTES];
 
-	for (size_t i = 0; i < results->suite_count; i++) {
-		const struct results_case *entry = results_find_case(results->suites + i, exits->work);
-		const struct results_cell *cell = entry ? entry->cells + exits->column : NULL;
-
-		if (!cell || !cell->sample_count)
-			continue;
-		format_value(figure, cell->summary.median, entry->unit);
-		strbuf_printf(text, "    one takes %s", figure);
-		if (cell->has_ratio)
-			strbuf_printf(text, ", x %.3g of the host's", cell->ratio.value);
-		strbuf_string(text, "\n");
-	}
+	if (!cell || !cell->sample_count)
+		return;
+	format_value(figure, cell->summary.median, entry->unit);
+	strbuf_printf(text, "    one takes %s", figure);
+	if (cell->has_ratio)
+		strbuf_printf(text, ", x %.3g of the host's", cell->ratio.value);
+	strbuf_printf(text, ", with %.3g exits", per_operation);
+	write_kinds(exits, text);
+	if (per_operation < 0.1 && cell->has_ratio && cell->ratio.value > 1.2)
+		strbuf_string(
+			text, ": not the exits cost that, but the guest's page tables being walked through the host's");
+	else if (per_operation < 0.1)
+		strbuf_string(text, ": it does not leave the guest");
+	strbuf_string(text, "\n");
 }
 
 static void write_exits(const struct results *results, struct strbuf *text)
@@ -165,6 +200,8 @@ void results_write_text(const struct results *results, struct strbuf *text)
 	for (size_t i = 0; i < results->suite_count; i++) {
 		const struct results_suite *suite = results->suites + i;
 
+		if (!suite->case_count)
+			continue;
 		strbuf_printf(text, "\n%s\n    %-*s %6s %10s %10s %10s %10s   %s\n", suite->title, COLUMN_WIDTH, "",
 			"count", "median", "minimum", "p95", "p99", "median to the host's (95 % interval)");
 		for (size_t j = 0; j < suite->case_count; j++)

@@ -39,6 +39,7 @@ static void write_host(struct json_writer *json, const struct results_host *host
 		json_write_close(json, '}');
 	}
 	write_text(json, "transparentHugePages", host->transparent_pages);
+	write_text(json, "mitigations", host->mitigations);
 	write_text(json, "seccomp", host->seccomp);
 	write_text(json, "caches", host->caches);
 	write_text(json, "fileSystem", host->file_system);

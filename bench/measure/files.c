@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file system below the working directory. Small files: one directory with as many as the settings say, made,
- * looked at and removed by three cases in this order. One large file: read and written in pieces, through the caches.
+ * The file system below the working directory. Small files: one directory with as many as the time allows, made, looked
+ * at and removed by three cases in this order. One large file: read and written in pieces, through the caches.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,12 +66,12 @@ static int run_create(struct measure_state *state, uint64_t operations)
 	return result;
 }
 
-/* What create left out, because its time was up. */
-static int complete(struct measure_state *state)
+/* For who did not create before. */
+static int have_some(struct measure_state *state)
 {
 	int result = *state->settings->files_made ? 0 : begin_create(state);
 
-	while (*state->settings->files_made < state->settings->files && result == 0)
+	while (*state->settings->files_made < FILES_SAMPLE && result == 0)
 		result = run_create(state, 1);
 	return result;
 }
@@ -81,7 +81,7 @@ static int run_stat_file(struct measure_state *state, uint64_t operations)
 	struct stat status;
 
 	for (uint64_t i = 0; i < operations; i++) {
-		if (stat(name_of(state->cursor++ % state->settings->files).text, &status) < 0)
+		if (stat(name_of(state->cursor++ % *state->settings->files_made).text, &status) < 0)
 			return measure_fail(state, "stat a file");
 	}
 	return 0;
@@ -91,8 +91,7 @@ static int enough_to_remove(struct measure_state *state, uint64_t operations)
 {
 	if (state->cursor + operations <= *state->settings->files_made)
 		return 0;
-	errno = 0;
-	return measure_fail(state, "there are not so many files");
+	return -ENODATA;
 }
 
 static int run_unlink(struct measure_state *state, uint64_t operations)
@@ -183,9 +182,9 @@ static int run_fsync(struct measure_state *state, uint64_t operations)
 
 const struct measure_case measure_files[] = {
 	{ .name = "create", .prepare = begin_create, .run = run_create, .operations_once = FILES_SAMPLE },
-	{ .name = "stat-file", .prepare = complete, .run = run_stat_file, .operations_once = FILES_SAMPLE },
+	{ .name = "stat-file", .prepare = have_some, .run = run_stat_file, .operations_once = FILES_SAMPLE },
 	{ .name = "unlink",
-		.prepare = complete,
+		.prepare = have_some,
 		.before = enough_to_remove,
 		.run = run_unlink,
 		.finish = remove_files,

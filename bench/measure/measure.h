@@ -3,13 +3,13 @@
  * The measuring program: one small static binary, the same file on the host and behind each wall.
  *
  *   duet-measure hello             prints "hello NANOSECONDS" of CLOCK_MONOTONIC at its first instruction of C, and
- * ends duet-measure nothing           ends duet-measure serve DIRECTORY   works in DIRECTORY, obeys lines on standard
- * input, answers on standard output
+ * ends duet-measure nothing           ends duet-measure serve DIRECTORY   works in a new directory below DIRECTORY,
+ * obeys lines on standard input, answers on standard output
  *
  * Served lines, and what answers them (numbers are decimal):
  *
  *   (at the beginning)             ready tsc|clock_gettime TICKS-PER-SECOND OVERHEAD-NS PROCESSORS
- *   set NAME VALUE                 done 0 0                    files, file-bytes: how large file work is
+ *   set NAME VALUE                 done 0 0                    file-bytes: how large a file is
  *   measure CASE SAMPLES MS        sample OPERATIONS NS … and then done TOTAL-OPERATIONS TOTAL-NS
  *   work CASE OPERATIONS           done OPERATIONS NS          the same work once, without samples
  *   (any of them)                  skip REASON                 in place of done: it cannot be done here
@@ -27,7 +27,6 @@
 
 struct measure_settings {
 	const char *program; /* its own path */
-	uint64_t files;      /* in a directory */
 	uint64_t file_bytes;
 	uint64_t *files_made; /* by the cases of small files */
 };
@@ -49,7 +48,7 @@ struct measure_case {
 	/* Before the first operation and after the last; NULL: nothing to do. 0 or a negative errno. */
 	int (*prepare)(struct measure_state *state);
 	void (*finish)(struct measure_state *state);
-	/* Around each sample, outside the clock. */
+	/* Around each sample, outside the clock; -ENODATA: there is nothing left to work on, the samples end. */
 	int (*before)(struct measure_state *state, uint64_t operations);
 	void (*after)(struct measure_state *state, uint64_t operations);
 	int (*run)(struct measure_state *state, uint64_t operations);
