@@ -106,7 +106,7 @@ static void append_axes(struct strbuf *script, const struct chart *chart)
 	append_text(script, chart->axis);
 	strbuf_string(script, "\nset key below reverse Left samplen 1\nset style fill solid 0.85 noborder\n");
 	if (chart->form == CHART_DOTS)
-		strbuf_string(script, "set logscale x\nset xtics rotate by -45\n");
+		strbuf_string(script, "set logscale x\nset format x '%g'\nset xtics rotate by -45\nset rmargin 4\n");
 	else
 		strbuf_string(script, "set xrange [0:*]\n");
 	if (chart->form == CHART_DOTS && chart->mark > 0)
@@ -169,8 +169,11 @@ static void append_group(struct strbuf *script, const struct chart_samples *grou
 	strbuf_printf(script,
 		"END\nset arrow from %.9g,%.9g to %.9g,%.9g nohead front linewidth 2.5 linecolor rgb '#%06x'\n",
 		(double)index - 0.38, group->median, (double)index + 0.38, group->median, group->colour);
-	strbuf_printf(script, "set label '%.3g' at %.9g,%.9g offset 0,0.5 left front\n", group->median,
-		(double)index + 0.26, group->median);
+	strbuf_printf(script, "set label '%.*f' at %.9g,%.9g offset 0,0.5 left front\n",
+		group->median >= 100  ? 0
+		: group->median >= 10 ? 1
+				      : 2,
+		group->median, (double)index + 0.26, group->median);
 }
 
 int chart_draw_distribution(
@@ -183,8 +186,8 @@ int chart_draw_distribution(
 	begin(&script, chart->title, DISTRIBUTION_HEIGHT, page);
 	for (size_t i = 0; i < chart->count; i++)
 		append_group(&script, &chart->groups[i], i);
-	strbuf_string(&script,
-		"unset grid\nset grid ytics linewidth 0.4\nset border 2\nunset key\nset logscale y\nset ylabel ");
+	strbuf_string(&script, "unset grid\nset grid ytics linewidth 0.4\nset border 2\nunset key\nset logscale y\nset "
+			       "format y '%g'\nset ylabel ");
 	append_text(&script, chart->axis);
 	strbuf_printf(&script, "\nset xrange [-0.6:%.9g]\nset xtics (", (double)chart->count - 0.4);
 	for (size_t i = 0; i < chart->count; i++) {

@@ -222,6 +222,23 @@ static void write_figures(const struct results *results, struct strbuf *html)
 	strbuf_string(html, "</div>\n");
 }
 
+/* Three digits, and never an exponent. */
+static void print_figure(struct strbuf *html, double value)
+{
+	strbuf_printf(html, value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : "%.3g", value);
+}
+
+static void write_ratio(struct strbuf *html, const struct results_ratio *ratio)
+{
+	strbuf_string(html, "<br/><span class=\"verdict\">x ");
+	print_figure(html, ratio->value);
+	strbuf_string(html, " (");
+	print_figure(html, ratio->low);
+	strbuf_string(html, " to ");
+	print_figure(html, ratio->high);
+	strbuf_string(html, ")</span>");
+}
+
 static void write_cell(
 	struct strbuf *html, const struct results *results, const struct results_case *one, size_t column)
 {
@@ -242,8 +259,7 @@ static void write_cell(
 	strbuf_printf(html, ", %zu samples\">", cell->sample_count);
 	print_amount(html, cell->summary.median, one->unit);
 	if (cell->has_ratio && column > 0)
-		strbuf_printf(html, "<br/><span class=\"verdict\">x %.3g (%.3g to %.3g)</span>", cell->ratio.value,
-			cell->ratio.low, cell->ratio.high);
+		write_ratio(html, &cell->ratio);
 	strbuf_string(html, "</td>\n");
 }
 
