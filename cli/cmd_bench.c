@@ -129,9 +129,11 @@ static int measure(const struct bench_command *command, struct error *err)
 
 	if (result < 0 || !results)
 		return result;
-	result = print_results(results, command->format, err);
-	if (result == 0 && command->report)
+	/* First what stays. */
+	if (command->report)
 		result = report_write_results(command->report, results, err);
+	if (result == 0)
+		result = print_results(results, command->format, err);
 	return result < 0 ? result : results->interrupted ? STATUS_INTERRUPTED : 0;
 }
 

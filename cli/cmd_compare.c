@@ -124,9 +124,10 @@ static int compare_run_command(const struct global_options *global, int argc, ch
 		show_progress("");
 	if (result < 0 && !comparison)
 		return result;
-	printed = print(&request, comparison, err);
-	if (request.report && printed == 0)
-		printed = report_write_comparison(request.report, comparison, err);
+	/* First what stays. */
+	printed = request.report ? report_write_comparison(request.report, comparison, err) : 0;
+	if (printed == 0)
+		printed = print(&request, comparison, err);
 	if (result == -EINTR && printed == 0)
 		return INTERRUPTED_EXIT;
 	return printed < 0 ? printed : result;
