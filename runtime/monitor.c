@@ -69,6 +69,10 @@ static int read_signals(struct monitor *monitor, struct error *err)
 	return result == -ENOBUFS ? 0 : result;
 }
 
+/* Of a kernel that has nobody left to kill for memory, which the workload's shared memory outlives: Linux
+ * mm/oom_kill.c. */
+#define NO_MEMORY "System is deadlocked on memory"
+
 /* A machine that has stopped before its workload's exit was reported is an error of its own, never a zero. */
 static int stopped(struct monitor *monitor, struct error *err)
 {
@@ -78,8 +82,8 @@ static int stopped(struct monitor *monitor, struct error *err)
 	if (cause == VM_CRASHED)
 		return error_prefix(err, "the guest crashed");
 	if (vm_diagnose_panic(monitor->vm, text))
-		return error_set(
-			err, -EIO, "the guest's kernel panicked: %s (--vm-console shows the kernel's messages)", text);
+		return error_set(err, strncmp(text, NO_MEMORY, strlen(NO_MEMORY)) == 0 ? -ENOMEM : -EIO,
+			"the guest's kernel panicked: %s (--vm-console shows the kernel's messages)", text);
 	if (monitor->phase == PHASE_BOOTING)
 		return error_set(err, -EIO,
 			"the guest stopped before its init was there (--vm-console shows the kernel's messages)");

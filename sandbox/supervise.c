@@ -46,6 +46,7 @@ struct supervisor {
 	uint64_t kill_at_ms; /* 0: nobody has asked it to end yet */
 	struct error last_word;
 	struct baseline *baseline;
+	bool aborted; /* and deleted with that */
 };
 
 static uint64_t now_ms(void)
@@ -319,6 +320,12 @@ static int run(struct supervisor *supervisor, struct error *err)
 	container_unlock(launch->container);
 	watch(supervisor);
 	result = child_wait(&launch->child, err);
+	/* The last word of a guest that had no memory left. */
+	if (supervisor->sandbox->settings->vm && supervisor->last_word.code == ENOMEM) {
+		supervisor->last_word.code = 0;
+		supervisor->sandbox->result.guest_out_of_memory = true;
+		result = 128 + SIGKILL;
+	}
 	supervisor->sandbox->result.wait_status = result;
 	collect_usage(supervisor);
 	find_limits(supervisor->sandbox);
@@ -354,8 +361,10 @@ static int create(struct supervisor *supervisor, int signals, struct error *err)
 		result = terminal_open(&supervisor->terminal, supervisor->launch->terminal_fd, err);
 	if (result == 0)
 		result = run(supervisor, err);
-	if (supervisor->launch && supervisor->launch->child.pid > 0)
+	if (supervisor->launch && supervisor->launch->child.pid > 0) {
 		launch_abort(supervisor->launch);
+		supervisor->aborted = true;
+	}
 	return result;
 }
 
@@ -385,7 +394,7 @@ int supervise(struct sandbox *sandbox, struct error *err)
 	for (int i = 0; i < SOURCES; i++)
 		supervisor.sources[i].fd = -1;
 	result = create(&supervisor, signals, err);
-	if (supervisor.launch && result >= 0)
+	if (supervisor.launch && !supervisor.aborted)
 		delete_container(&supervisor);
 	if (result >= 0 && supervisor.baseline) {
 		int changes = changes_end(sandbox, supervisor.baseline, err);

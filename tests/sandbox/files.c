@@ -116,7 +116,7 @@ static int link_farm(void)
 		(void)link(path, name);
 		look(name);
 	}
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 50; i++) {
 		(void)snprintf(name, sizeof(name), "farm-%d", i);
 		(void)symlink(canary, name);
 	}
