@@ -71,7 +71,7 @@ for ((done = 0; done < count;)); do
 done
 memory=$(((memory - $(available_kib)) / count))
 begin=$(now)
-listed=$("${duet[@]}" list -q | wc -l)
+listed=$("${duet[@]}" list | grep -c "^density-")
 list_us=$(($(now) - begin))
 [ "$listed" -eq "$count" ] || {
 	echo "list shows $listed of $count containers"
