@@ -80,8 +80,9 @@ static int find_mappings(struct mapping *mappings, size_t *count)
 	return *count ? 0 : -ENOENT;
 }
 
-/* By words, for AddressSanitizer keeps memcpy(3) from what lies between variables. */
-__attribute__((no_sanitize("address"))) static void copy_words(uint64_t *to, const uint64_t *from, size_t bytes)
+/* By words that no compiler makes a memcpy(3) of: AddressSanitizer keeps that from what lies between variables. */
+__attribute__((no_sanitize("address"))) static void copy_words(
+	uint64_t *to, const volatile uint64_t *from, size_t bytes)
 {
 	for (size_t i = 0; i < bytes / sizeof(*to); i++)
 		to[i] = from[i];
@@ -158,7 +159,7 @@ int executable_swap(int fd)
 {
 	struct prctl_mm_map map = { .exe_fd = (uint32_t)fd };
 	struct mapping mappings[MAPPINGS_MAX];
-	size_t count;
+	size_t count = 0;
 	int result = check_same_file(fd);
 
 	if (result == 0)
