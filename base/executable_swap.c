@@ -25,15 +25,16 @@ struct mapping {
 };
 
 /* By the linker: the program's own header, which is mapped with its first segment. */
-extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 /* Whether the program may have written there: into a segment that is writable, or was until it was relocated. */
 static bool is_written(const struct mapping *mapping)
 {
-	const ElfW(Phdr) *headers = (const void *)((const char *)&__ehdr_start + __ehdr_start.e_phoff);
-	uintptr_t base = __ehdr_start.e_type == ET_DYN ? (uintptr_t)&__ehdr_start : 0;
+	const ElfW(Ehdr) *header = (const void *)__ehdr_start;
+	const ElfW(Phdr) *headers = (const void *)(__ehdr_start + header->e_phoff);
+	uintptr_t base = header->e_type == ET_DYN ? (uintptr_t)__ehdr_start : 0;
 
-	for (unsigned i = 0; i < __ehdr_start.e_phnum; i++) {
+	for (unsigned i = 0; i < header->e_phnum; i++) {
 		uintptr_t begin = base + headers[i].p_vaddr;
 
 		if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_W) && mapping->end > begin &&
