@@ -17,10 +17,7 @@ rows_of() {
 bench_run() {
 	make_bundle "$work/bundle" . /bin/true
 	cd "$work/bundle"
-	rows=(host busybox true ---)
-	if [ -x "$tools/floor" ]; then
-		rows+=(floor "$tools/floor" "$work/bundle/rootfs" /bin/true ---)
-	fi
+	rows=(host busybox true --- floor "$tools/floor" "$work/bundle/rootfs" /bin/true ---)
 	rows_of run
 	if have bwrap; then
 		rows+=(--- bubblewrap bwrap --unshare-all --bind "$work/bundle/rootfs" / --proc /proc --dev /dev --tmpfs /tmp /bin/true)
@@ -29,7 +26,7 @@ bench_run() {
 
 	make_bundle "$work/shared-net" '.linux.namespaces |= map(select(.type != "network"))' /bin/true
 	cd "$work/shared-net"
-	rows=()
+	rows=(floor "$tools/floor" --shared-network "$work/shared-net/rootfs" /bin/true ---)
 	rows_of run
 	turns "run without a network namespace of its own" "${peers[0]:-duet}" "$runs" "${rows[@]}"
 }

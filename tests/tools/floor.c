@@ -4,7 +4,7 @@
  * its six namespaces, its group in every cgroup hierarchy, its mounts, devices, links, masked and read-only paths,
  * pivot_root, exec, and everything taken away again. No configuration, no state, no checks, no error but "failed".
  *
- *   floor ROOTFS PROGRAM
+ *   floor [--shared-network] ROOTFS PROGRAM
  */
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -39,6 +39,7 @@ static const struct {
 	{ "tty", 5, 0 } };
 
 static char group[256];
+static int shared_network;
 
 static void fail(const char *what)
 {
@@ -206,7 +207,8 @@ static void child(char **arguments, int unified)
 	make_root(arguments[1], unified);
 	MUST(sethostname("floor", 5));
 	MUST(fd = socket(AF_UNIX, SOCK_DGRAM, 0));
-	MUST(ioctl(fd, SIOCSIFFLAGS, &request));
+	if (!shared_network)
+		MUST(ioctl(fd, SIOCSIFFLAGS, &request));
 	restrict_paths();
 	MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	(void)close_range(3, ~0U, 0);
@@ -222,6 +224,12 @@ int main(int argc, char **argv)
 	int into, status;
 	pid_t pid;
 
+	if (argc > 1 && strcmp(argv[1], "--shared-network") == 0) {
+		arguments.flags &= ~(uint64_t)CLONE_NEWNET;
+		shared_network = 1;
+		argc--;
+		argv++;
+	}
 	if (argc < 3)
 		return 2;
 	(void)snprintf(group, sizeof(group), "duet-floor-%d", (int)getpid());
