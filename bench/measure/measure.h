@@ -2,18 +2,17 @@
 /*
  * The measuring program: one small static binary, the same file on the host and behind each wall.
  *
- *   duet-measure hello             prints "hello NANOSECONDS" of CLOCK_MONOTONIC at its first instruction of C, and
- * ends duet-measure nothing           ends duet-measure serve DIRECTORY   works in a new directory below DIRECTORY,
- * obeys lines on standard input, answers on standard output
+ * - `measure hello` prints "hello NANOSECONDS", CLOCK_MONOTONIC at its first instruction of C, and ends.
+ * - `measure nothing` ends.
+ * - `measure serve DIRECTORY` works in a new directory below DIRECTORY. It says "ready tsc|clock_gettime
+ * TICKS-PER-SECOND OVERHEAD-NS PROCESSORS" and obeys lines on standard input until that ends.
  *
- * Served lines, and what answers them (numbers are decimal):
+ * Lines and their answers (numbers are decimal; "skip REASON" instead: it cannot be done here):
  *
- *   (at the beginning)             ready tsc|clock_gettime TICKS-PER-SECOND OVERHEAD-NS PROCESSORS
- *   set NAME VALUE                 done 0 0                    file-bytes: how large a file is
- *   measure CASE SAMPLES MS        sample OPERATIONS NS … and then done TOTAL-OPERATIONS TOTAL-NS
- *   work CASE OPERATIONS           done OPERATIONS NS          the same work once, without samples
- *   (any of them)                  skip REASON                 in place of done: it cannot be done here
- *   end of file                    it ends
+ * - "measure CASE SAMPLES MS": as many samples as fit into the time, one at least; "sample OPERATIONS NS" for each,
+ * then "done OPERATIONS NS" with the sums.
+ * - "work CASE OPERATIONS": the same work without samples; "done OPERATIONS NS".
+ * - "set file-bytes N": how large the file of file work is; "done 0 0".
  *
  * A sample is the mean of so many operations that the clock's own cost and grain do not show; that cost is subtracted.
  */

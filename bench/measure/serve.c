@@ -196,9 +196,7 @@ static int serve(const char *program, const char *directory)
 	static char output[1 << 16];
 	uint64_t files_made = 0;
 	struct server server = { .settings = { .program = program, .file_bytes = 1 << 20, .files_made = &files_made } };
-	char line[256];
-
-	char own[] = "run.XXXXXX";
+	char line[256], own[] = "run.XXXXXX";
 
 	/* A directory of its own: others work beside it, and nobody finds what an earlier one left. */
 	if (chdir(directory) < 0 || !mkdtemp(own) || chdir(own) < 0) {
