@@ -34,6 +34,19 @@ static void print_amount(struct strbuf *text, double value, const char *unit)
 	strbuf_printf(text, "%.4g %s", value, unit);
 }
 
+/* The same in every chart, whatever was measured. */
+static unsigned colour_of(const struct results *results, size_t column)
+{
+	static const char *const usual[] = { "host", "container", "microvm", "microvm-snapshot" };
+	size_t others = ARRAY_SIZE(usual);
+
+	for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {
+		if (strcmp(results->columns[column].name, usual[i]) == 0)
+			return chart_colours[i];
+	}
+	return chart_colours[others + column % (CHART_COLOURS - others)];
+}
+
 static const struct results_case *main_case(const struct results *results)
 {
 	const struct results_suite *suite = results_find_suite(results, "startup");
@@ -65,7 +78,7 @@ static int draw_startup(const struct results *results, const struct results_case
 			.samples = milliseconds + at,
 			.count = cell->sample_count,
 			.median = cell->summary.median / 1e6,
-			.colour = chart_colours[column % CHART_COLOURS] };
+			.colour = colour_of(results, column) };
 		for (size_t i = 0; i < cell->sample_count; i++)
 			milliseconds[at++] = cell->samples[i] / 1e6;
 	}
@@ -82,6 +95,7 @@ struct table { /* of a chart whose rows are cases and whose series are columns *
 	struct chart_value *values;
 	struct chart_row *rows;
 	const char **series;
+	unsigned *colours;
 };
 
 static void table_free(struct table *table)
@@ -89,6 +103,7 @@ static void table_free(struct table *table)
 	free(table->values);
 	free(table->rows);
 	free(table->series);
+	free(table->colours);
 }
 
 static struct table table_of(const struct results *results, const struct results_suite *suite)
@@ -97,10 +112,13 @@ static struct table table_of(const struct results *results, const struct results
 		.values = xcalloc(suite->case_count * results->column_count + 1, sizeof(*table.values)),
 		.rows = xcalloc(suite->case_count + 1, sizeof(*table.rows)),
 		.series = xcalloc(results->column_count + 1, sizeof(*table.series)),
+		.colours = xcalloc(results->column_count + 1, sizeof(*table.colours)),
 	};
 
-	for (size_t column = 0; column < results->column_count; column++)
+	for (size_t column = 0; column < results->column_count; column++) {
 		table.series[column] = results->columns[column].name;
+		table.colours[column] = colour_of(results, column);
+	}
 	for (size_t i = 0; i < suite->case_count; i++)
 		table.rows[i] = (struct chart_row){ .label = suite->cases[i].name,
 			.values = table.values + i * results->column_count };
@@ -130,6 +148,7 @@ static void ratio_figure(const struct results *results, const char *name, struct
 			.title = title,
 			.axis = "ratio of medians; lines: 95 % intervals",
 			.series = table.series,
+			.colours = table.colours,
 			.series_count = results->column_count,
 			.rows = table.rows,
 			.row_count = suite->case_count,
@@ -156,6 +175,7 @@ static void memory_figure(const struct results *results, struct strbuf *html, un
 			.title = "Memory on the host",
 			.axis = "MiB, medians",
 			.series = table.series,
+			.colours = table.colours,
 			.series_count = results->column_count,
 			.rows = table.rows,
 			.row_count = suite->case_count },
@@ -173,6 +193,7 @@ static void exits_figure(
 	struct chart_row rows[REASONS_MAX];
 	const char *series = results->columns[exits->column].name;
 	cleanup_free char *title = xprintf("Exits by reason: %s", exits->title);
+	unsigned colour = colour_of(results, exits->column);
 	bool by_operation = exits->operations > 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -186,7 +207,7 @@ static void exits_figure(
 			.title = title,
 			.axis = by_operation ? "per operation" : "per second",
 			.series = &series,
-			.colours = &chart_colours[exits->column % CHART_COLOURS],
+			.colours = &colour,
 			.series_count = 1,
 			.rows = rows,
 			.row_count = count },
@@ -282,6 +303,28 @@ static void write_suite(struct strbuf *html, const struct results *results, cons
 	strbuf_string(html, "</tbody>\n</table>\n");
 }
 
+static void write_exits(struct strbuf *html, const struct results *results, const struct results_exits *exits)
+{
+	cleanup_free char *title = xprintf("Exits: %s (%s)", exits->title, results->columns[exits->column].name);
+
+	html_element(html, "h3", NULL, title);
+	strbuf_string(html, "<table>\n<thead>\n<tr>\n<th scope=\"col\">reason</th>\n<th class=\"number\">count</th>\n"
+			    "<th class=\"number\">per second</th>\n<th class=\"number\">per "
+			    "operation</th>\n</tr>\n</thead>\n<tbody>\n");
+	for (size_t i = 0; i < exits->count; i++) {
+		const struct results_exit *entry = &exits->entries[i];
+
+		strbuf_string(html, "<tr>\n");
+		html_element(html, "th", NULL, entry->reason);
+		strbuf_printf(html,
+			"<td class=\"number\" data-label=\"count\">%llu</td>\n"
+			"<td class=\"number\" data-label=\"per second\">%.1f</td>\n"
+			"<td class=\"number\" data-label=\"per operation\">%.3g</td>\n</tr>\n",
+			(unsigned long long)entry->count, entry->per_second, entry->per_operation);
+	}
+	strbuf_string(html, "</tbody>\n</table>\n");
+}
+
 static void write_fact(struct strbuf *html, const char *name, const char *value)
 {
 	if (!value)
@@ -344,6 +387,10 @@ void report_results_page(const struct results *results, struct strbuf *html)
 	write_figures(results, html);
 	for (size_t i = 0; i < results->suite_count; i++)
 		write_suite(html, results, &results->suites[i]);
+	if (results->exits_count)
+		html_element(html, "h2", NULL, "Why the virtual processors left the guest");
+	for (size_t i = 0; i < results->exits_count; i++)
+		write_exits(html, results, &results->exits[i]);
 	write_host(html, results);
 	html_end(html);
 }
