@@ -69,6 +69,9 @@ static int make_directory(struct compare_session *session, struct error *err)
 	parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (parent_fd < 0 || getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
 		return error_set(err, errno, "open %s", parent);
+	/* Until the new one is locked nobody else collects. */
+	if (flock(parent_fd, LOCK_EX) < 0)
+		return error_set(err, errno, "lock %s", parent);
 	collect(root, parent_fd);
 	session->id = xprintf("compare-%d-%08x", (int)getpid(), number);
 	session->path = xprintf("%s/%s", parent, session->id);
@@ -93,6 +96,7 @@ static int find_probe(struct compare_session *session, struct error *err)
 	return session->probe_path ? 0 : error_set(err, errno, "find %s", name);
 }
 
+/* The root file system, absolute or below the bundle that is made; `engine`: what engines give. */
 static void default_patch(struct strbuf *patch, const char *rootfs, bool engine)
 {
 	strbuf_string(patch, "{\"root\":{\"path\":");
@@ -115,11 +119,10 @@ static int own_configuration(struct compare_session *session, struct error *err)
 	cleanup_strbuf struct strbuf text = STRBUF_INIT;
 	cleanup_strbuf struct strbuf patch = STRBUF_INIT;
 	cleanup_strbuf struct strbuf patched = STRBUF_INIT;
-	cleanup_free char *rootfs = xprintf("%s/rootfs", session->path);
 	int result;
 
 	oci_template_print(&text, &template);
-	default_patch(&patch, rootfs, true);
+	default_patch(&patch, "rootfs", true);
 	result = oci_config_patch("config.json", text.data, text.length, patch.data, &patched, err);
 	if (result == 0)
 		session->configuration = take_pointer(&patched.data);
