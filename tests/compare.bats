@@ -64,6 +64,14 @@ of() {
 	[ "$((calls - reached))" -le 62 ]
 }
 
+@test "the calls that a process really makes are traced" {
+	[ "$(of surface system-calls-used container state)" = seen ] || skip "$(of surface system-calls-used container text)"
+	[[ " $(of surface system-calls-used container text) " == *" openat "*" exit_group "* ]] ||
+		[[ " $(of surface system-calls-used container text) " == *" exit_group "*" openat "* ]]
+	# The runtime's own do not count.
+	[[ " $(of surface system-calls-used container text) " != *" pivot_root "* ]]
+}
+
 @test "a report is a page of its own" {
 	duet compare --isolation container --sections kernel --report "$SCRATCH/report.html" >"$SCRATCH/report.txt"
 	grep -q '^<!DOCTYPE html>' "$SCRATCH/report.html"
