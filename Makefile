@@ -100,6 +100,12 @@ deps: ## install the Debian packages that building and testing need
 
 guest: $(BUILD)/guest/vmlinux $(BUILD)/guest/initrd.cpio ## build the guest kernel (cached outside the tree) and its init
 
+# With what QEMU needs beside, for the benchmark.
+$(BUILD)/guest-9p/vmlinux: microvm/guest/kernel/build.sh microvm/guest/kernel/duet.config scripts/bench-vm.config \
+		$(wildcard microvm/guest/kernel/patches/*.patch)
+	@mkdir -p $(@D)
+	@microvm/guest/kernel/build.sh $@ scripts/bench-vm.config
+
 $(BUILD)/guest/vmlinux: microvm/guest/kernel/build.sh microvm/guest/kernel/duet.config $(wildcard microvm/guest/kernel/patches/*.patch)
 	@mkdir -p $(@D)
 	@microvm/guest/kernel/build.sh $@
@@ -239,6 +245,13 @@ bench-density: all ## many containers alive at once: does it get slower? CONTAIN
 
 profile-start: all ## where the time of a start goes, by phase: RUNS= (default 50)
 	@scripts/profile-start.sh $(BUILD)
+
+.PHONY: bench-vm bench-vm-testbed
+bench-vm: all guest test-programs $(BUILD)/guest-9p/vmlinux ## devices of a micro-VM in turn with QEMU's microvm machine: disk, files, network, memory
+	@scripts/bench-vm.sh $(BUILD)
+
+bench-vm-testbed: all guest test-programs $(BUILD)/guest-9p/vmlinux ## the same in the testbed, where KVM has hardware support
+	@tests/testbed/shell --with=bench --timeout=1500 --pack=$(BUILD)/guest-9p/vmlinux -- env ROUNDS=$(or $(ROUNDS),3) /duet/scripts/bench-vm.sh /duet/build
 
 soak: all guest test-programs ## many runs in a row, here and in the testbed: SOAK_RUNS= (default 200), SOAK_CONTAINER_RUNS= (10000)
 	@SOAK_CONTAINER_RUNS=$(or $(SOAK_CONTAINER_RUNS),10000) bats tests/soak/runs.bats tests/soak/density.bats tests/soak/clones.bats \

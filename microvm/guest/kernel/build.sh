@@ -3,8 +3,9 @@
 #
 # Builds the guest kernel of duet's micro-VM and puts it at OUTPUT.
 #
-#   build.sh OUTPUT
+#   build.sh OUTPUT [FRAGMENT]
 #
+# FRAGMENT has options beside those of duet.config, for a kernel with more in it.
 # OUTPUT becomes the uncompressed ELF kernel (vmlinux) without its symbols; beside it OUTPUT.map (its System.map) and
 # OUTPUT.config (its complete configuration) appear.
 #
@@ -21,7 +22,6 @@ export LC_ALL=C
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly here
-readonly config=$here/duet.config
 readonly default_source=/usr/src/linux-source-6.1.tar.xz
 # Part of the hash: raise it when a change in this script changes the kernel that it makes.
 readonly recipe=1
@@ -180,7 +180,13 @@ install_file() {
 }
 
 main() {
-	(($# == 1)) || fail "usage: build.sh OUTPUT"
+	(($# == 1 || $# == 2)) || fail "usage: build.sh OUTPUT [FRAGMENT]"
+	config=$here/duet.config
+	if (($# == 2)); then
+		more=$(mktemp "${TMPDIR:-/tmp}/duet-guest-kernel-config.XXXXXX")
+		cat "$config" "$2" >"$more"
+		config=$more
+	fi
 	local output=$1 source=${GUEST_KERNEL_SRC:-$default_source} cache entry hash
 	[[ -e $source ]] || fail "no kernel source at $source: install the package linux-source-6.1 or set GUEST_KERNEL_SRC"
 	cache=${DUET_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/duet}/guest-kernel
@@ -199,8 +205,10 @@ main() {
 }
 
 work=
+more=
+config=
 interactive=0
 [[ ! -t 2 ]] || interactive=1
-trap '[[ -z $work ]] || rm -rf "$work"' EXIT
+trap '[[ -z $work$more ]] || rm -rf "$work" "$more"' EXIT
 trap 'exit 130' INT TERM HUP
 main "$@"
