@@ -127,11 +127,16 @@ static void plan_suites(struct bench *bench)
 		{ BENCH_WORKLOADS, "workloads", "Whole workloads" },
 		{ BENCH_MEMORY, "memory", "Memory on the host" },
 	};
+	bool machine = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
 		if (bench->options->suites & suites[i].suite)
 			results_suite(bench->results, suites[i].name, suites[i].title);
 	}
+	for (size_t i = 0; i < bench->column_count; i++)
+		machine = machine || (bench->columns[i].is_vm && !bench->columns[i].skipped);
+	if ((bench->options->suites & BENCH_EXITS) && !machine)
+		results_note(bench->results, "exits are not counted: there is no micro-VM among the columns");
 }
 
 /* ---- the run ---- */

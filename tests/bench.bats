@@ -53,6 +53,13 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 	[ -z "$output" ]
 }
 
+@test "a runtime that is not installed is left out, and the report says so" {
+	run bench --isolation=host --suite=startup,exits --runs=1 --vs=no-such-runtime
+	[ "$status" -eq 0 ]
+	[[ $output == *"left out: no-such-runtime: it is not installed"* ]]
+	[[ $output == *"exits are not counted"* ]]
+}
+
 @test "what is measured is another bundle's wall, and its root is left as it was" {
 	"$TOP/scripts/make-bundle.sh" busybox "$SCRATCH/bundle"
 	(cd "$SCRATCH/bundle" && find . | sort) >"$SCRATCH/before"
