@@ -8,6 +8,7 @@ enum { OPTIONS_MAX = 64 };
 
 const struct command *const command_table[] = {
 	&command_bench,
+	&command_checkpoint,
 	&command_compare,
 	&command_completion,
 	&command_create,
@@ -21,6 +22,7 @@ const struct command *const command_table[] = {
 	&command_mounts,
 	&command_pause,
 	&command_ps,
+	&command_restore,
 	&command_resume,
 	&command_run,
 	&command_sandbox,

@@ -60,6 +60,7 @@ extern const struct command *const command_table[]; /* ends with NULL */
 extern const struct command_option global_option_table[];
 
 extern const struct command command_bench;
+extern const struct command command_checkpoint;
 extern const struct command command_compare;
 extern const struct command command_completion;
 extern const struct command command_create;
@@ -73,6 +74,7 @@ extern const struct command command_list;
 extern const struct command command_mounts;
 extern const struct command command_pause;
 extern const struct command command_ps;
+extern const struct command command_restore;
 extern const struct command command_resume;
 extern const struct command command_run;
 extern const struct command command_sandbox;

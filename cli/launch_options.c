@@ -111,20 +111,23 @@ static int launch_option(int option, struct launch_command *launch, struct error
 	}
 }
 
-int launch_options_parse(const struct command *command, const struct global_options *global, int argc, char **argv,
-	struct launch_command *launch, struct error *err)
+struct launch_options launch_default_options(const struct global_options *global)
 {
-	int option, result;
-
-	launch->options = (struct launch_options){
-		.root = global->root,
+	return (struct launch_options){ .root = global->root,
 		.bundle = ".",
 		.signal_fd = -1,
 		.cgroup_manager = global->cgroup_manager,
 		.rootless = global->rootless,
 		.settings_file = global->settings_file,
-		.default_isolation = global->default_isolation,
-	};
+		.default_isolation = global->default_isolation };
+}
+
+int launch_options_parse(const struct command *command, const struct global_options *global, int argc, char **argv,
+	struct launch_command *launch, struct error *err)
+{
+	int option, result;
+
+	launch->options = launch_default_options(global);
 	while ((option = command_next_option(command, argc, argv, err)) != -1) {
 		if (option < 0)
 			return option;

@@ -11,6 +11,9 @@ struct launch_command {
 	bool detach, keep;
 };
 
+/* The current directory as the bundle, the rest from the global options. */
+struct launch_options launch_default_options(const struct global_options *global);
+
 /* Parses options and the container's id. 0; COMMAND_HELPED; or a negative errno with *err set. */
 int launch_options_parse(const struct command *command, const struct global_options *global, int argc, char **argv,
 	struct launch_command *launch, struct error *err);
