@@ -227,6 +227,11 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(filter-out $(MAIN),$(OBJECTS))
 	@$(COMPILE) -fsanitize=fuzzer $(shell pkg-config --cflags $(PACKAGES)) $(LDFLAGS) -o $@ $< $(filter-out $(MAIN),$(OBJECTS)) \
 		$(LIBRARIES)
 
+.PHONY: bench-sandbox
+bench-sandbox: all ## the wall time of `duet sandbox -- true` beside bubblewrap's
+	@scripts/install-deps.sh
+	@scripts/bench-sandbox.sh $(BUILD)
+
 bench-start: all guest test-programs ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
 	@scripts/bench-start.sh $(BUILD)
 

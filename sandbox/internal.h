@@ -56,6 +56,7 @@ struct sandbox_result {
 	struct cgroup_statistics usage;
 	uint64_t user_ms, system_ms, process_peak_bytes, voluntary_switches, forced_switches;
 	bool statistics_there;
+	uint64_t disk_used_bytes; /* of the tmpfs, at the end */
 	struct sandbox_changes changes;
 	bool network_there;
 	struct egress_counts network;

@@ -95,26 +95,34 @@ static int mask_path(const struct sandbox *sandbox, const struct layers *layers,
 	return result < 0 ? result : copy_attributes(sandbox, source, layers->up, path);
 }
 
+static int mask_found(
+	const struct sandbox *sandbox, const struct layers *layers, const char *path, bool empty, struct error *err)
+{
+	size_t skip = strcmp(layers->host_path, "/") == 0 ? 1 : strlen(layers->host_path) + 1;
+	struct stat status;
+	int result;
+
+	if (!path_is_below(path, layers->host_path) || strlen(path) <= skip || lstat(path, &status) < 0)
+		return 0;
+	result = mask_path(sandbox, layers, path + skip, empty);
+	return result < 0 ? error_set(err, -result, "hide %s", path) : 0;
+}
+
 static int mask_pattern(
 	const struct sandbox *sandbox, const struct layers *layers, const char *secret, struct error *err)
 {
-	size_t skip = strcmp(layers->host_path, "/") == 0 ? 1 : strlen(layers->host_path) + 1;
 	bool empty = strcmp(secret + strlen(secret) - 2, "/*") == 0;
 	cleanup_free char *pattern = xstrndup(secret, strlen(secret) - (empty ? 2 : 0));
 	glob_t found;
 	int result = 0;
 
+	/* Most are no pattern, and glob(3) would read the directory all the same. */
+	if (!strchr(pattern, '*'))
+		return mask_found(sandbox, layers, pattern, empty, err);
 	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
 		return 0;
-	for (size_t i = 0; i < found.gl_pathc && result == 0; i++) {
-		const char *path = found.gl_pathv[i];
-
-		if (!path_is_below(path, layers->host_path) || strlen(path) <= skip)
-			continue;
-		result = mask_path(sandbox, layers, path + skip, empty);
-		if (result < 0)
-			result = error_set(err, -result, "hide %s", path);
-	}
+	for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
+		result = mask_found(sandbox, layers, found.gl_pathv[i], empty, err);
 	globfree(&found);
 	return result;
 }

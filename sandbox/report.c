@@ -179,6 +179,17 @@ static void write_network(struct json_writer *json, const struct egress_counts *
 	json_write_close(json, '}');
 }
 
+/* Where what --disk limits lies: pages of it are memory, of who wrote them. */
+static void write_disk(struct json_writer *json, const struct sandbox_result *result)
+{
+	json_write_key(json, "disk");
+	json_write_open(json, '{');
+	json_write_string_member(json, "kind", "tmpfs");
+	json_write_bool_member(json, "countedInMemory", true);
+	put_u64(json, "usedBytes", result->disk_used_bytes);
+	json_write_close(json, '}');
+}
+
 static void write_limits(struct json_writer *json, const struct sandbox_settings *settings)
 {
 	char text[64];
@@ -218,6 +229,7 @@ static void write_run(struct json_writer *json, const struct sandbox *sandbox, b
 	}
 	write_reached(json, result->reached);
 	write_usage(json, result);
+	write_disk(json, result);
 	write_changes(json, &result->changes);
 	write_network(json, result->network_there ? &result->network : NULL);
 	write_limits(json, sandbox->settings);

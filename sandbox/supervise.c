@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "base/alloc.h"
@@ -245,9 +246,12 @@ static void watch(struct supervisor *supervisor)
 static void collect_usage(struct supervisor *supervisor)
 {
 	struct sandbox_result *result = &supervisor->sandbox->result;
+	struct statfs disk;
 	struct rusage usage;
 	struct error err;
 
+	if (fstatfs(supervisor->sandbox->scratch_fd, &disk) == 0)
+		result->disk_used_bytes = (uint64_t)disk.f_bsize * (disk.f_blocks - disk.f_bfree);
 	result->wall_ms = now_ms() - supervisor->begin_ms;
 	result->output_bytes = output_bytes(supervisor->output);
 	result->cut_bytes = output_cut_bytes(supervisor->output); /* with what nobody took */

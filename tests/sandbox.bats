@@ -242,6 +242,7 @@ nothing_of_it_is_left() {
 	[ "$(jq -c '.filesChanged' "$SCRATCH/report.json")" = '{"added":4,"modified":2,"deleted":2,"incomplete":false}' ]
 	[ "$(cat "$SCRATCH/diff$SCRATCH/work/added")" = new ]
 	[ -f "$SCRATCH/diff$SCRATCH/work/old/.wh..wh..opq" ]
+	[ "$(jq -c '[.disk.kind, .disk.usedBytes > 0]' "$SCRATCH/report.json")" = '["tmpfs",true]' ]
 	[ -f "$SCRATCH/diff/etc/.wh.passwd" ]
 	[ "$(readlink "$SCRATCH/diff$SCRATCH/work/link")" = added ]
 	[ "$(find "$SCRATCH/diff" ! -type d | wc -l)" -eq 7 ]
