@@ -50,7 +50,9 @@ static void forget(struct follower *follower, pid_t thread)
 
 static bool installs_filter(const struct __ptrace_syscall_info *call)
 {
-	return (call->entry.nr == SYS_seccomp && call->entry.args[0] == SECCOMP_SET_MODE_FILTER) ||
+	/* Without a program it asks what the kernel knows. */
+	return (call->entry.nr == SYS_seccomp && call->entry.args[0] == SECCOMP_SET_MODE_FILTER &&
+		       call->entry.args[2]) ||
 	       (call->entry.nr == SYS_prctl && call->entry.args[0] == PR_SET_SECCOMP);
 }
 
