@@ -14,10 +14,10 @@ teardown_file() {
 	teardown_file_bundle
 }
 
-# The machine's processes, mounts, cgroups of the runs, open files, cgroups with those that only wait to be freed, and MiB of the kernel's own memory;
+# The machine's processes of such runs, mounts, cgroups of the runs, open files, cgroups with those that only wait to be freed, and MiB of the kernel's own memory;
 # a little more is what the suite itself does.
 machine_counts() {
-	echo "$(ls -d /proc/[0-9]* | wc -l) $(wc -l </proc/self/mountinfo) $(find /sys/fs/cgroup -type d -name '*soak-*' | wc -l)" \
+	echo "$(pgrep -cx 'duet|true' || true) $(wc -l </proc/self/mountinfo) $(find /sys/fs/cgroup -type d -name '*soak-*' | wc -l)" \
 		"$(cut -f1 /proc/sys/fs/file-nr) $(awk 'NR > 1 { sum += $3 } END { print sum }' /proc/cgroups)" \
 		"$(awk '/^(SUnreclaim|KernelStack|PageTables|Percpu):/ { sum += $2 } END { print int(sum / 1024) }' /proc/meminfo)"
 }
@@ -34,9 +34,10 @@ let_settle() {
 
 # many_runs ISOLATION RUNS
 many_runs() {
-	local before after begin=$SECONDS hundred=${EPOCHREALTIME/[.,]/} first=0 last=0
+	local before after begin hundred first=0 last=0
 	let_settle
 	before=$(machine_counts)
+	begin=$SECONDS hundred=${EPOCHREALTIME/[.,]/}
 	for ((i = 1; i <= $2; i++)); do
 		status=0
 		DUET_TEST_TIMEOUT=300 duet run --isolation="$1" -b "$BUNDLE" "soak-$i" </dev/null || status=$?
