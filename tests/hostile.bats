@@ -101,7 +101,9 @@ is_in_time() {
 }
 
 rows() {
-	grep "^$1 " "$BATS_TEST_DIRNAME/sandbox/hostile.table" | sed 's/ *| */\t/g; s/\t\t/\t-\t/g'
+	local star='\*\?'
+	! is_microvm || [ "${DUET_TESTBED:-}${HOSTILE_ALL:-}" != 1 ] || star='\*'
+	grep "^$1${2-$star} " "$BATS_TEST_DIRNAME/sandbox/hostile.table" | sed 's/ *| */\t/g; s/\t\t/\t-\t/g'
 }
 
 run_group() {
@@ -118,16 +120,16 @@ run_group() {
 		done
 		count=$((count + 1))
 	done < <(rows "$1")
-	[ $count -ge "${2:-5}" ] || fail "only $count rows"
+	[ $count -ge "${2:-4}" ] || fail "only $count rows"
 }
 
 # All verbs of a group, one after the other, in one sandbox.
 run_together() {
 	local verbs
-	verbs=$(rows "$1" | cut -f2 | xargs)
+	verbs=$(rows "$1" "" | cut -f2 | xargs)
 	host_files >"$SCRATCH/host-files"
-	attack "--timeout 60s" sh -c "for verb in $verbs; do echo \"== \$verb\"; $WORK/hostile \$verb || exit; done"
-	check_row "$1" 0 ended 'status 0' true 60
+	attack "--timeout 90s" sh -c "for verb in $verbs; do echo \"== \$verb\"; $WORK/hostile \$verb || exit; done"
+	check_row "$1" 0 ended 'status 0' true 90
 	[ "$(grep -c '^== ' "$SCRATCH/output")" -eq "$(wc -w <<<"$verbs")" ]
 }
 
@@ -153,7 +155,7 @@ run_group_or_together() {
 }
 
 @test "no file leads outside or gives rights" {
-	run_group files
+	run_group_or_together files
 }
 
 @test "the kernel's dangerous calls and files are not there" {
