@@ -146,6 +146,8 @@ static mode_t mode_after_write(struct client *client, uint32_t write_flags)
 {
 	uint64_t node, fh;
 
+	/* A new one, of the group that this thread acts for: else it could not be given a set-group-ID bit. */
+	(void)unlinkat(client->root, "suid", 0);
 	host_file(client->root, "suid", "x", 06755);
 	node = must_lookup(client, root_node, "suid");
 	fh = must_open(client, node, O_RDWR);
