@@ -14,10 +14,13 @@
 #include "base/error.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_target { LOG_TARGET_FILE, LOG_TARGET_JOURNAL, LOG_TARGET_SYSLOG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct log_options {
-	const char *path; /* NULL: standard error */
+	/* A file, perhaps with "file:" before it; "journald:IDENTIFIER" or "syslog:IDENTIFIER" (it stays the caller's,
+	 * and has to live on); NULL: standard error. */
+	const char *path;
 	enum log_format format;
 	bool debug; /* debug and info lines too; else warnings and errors */
 };

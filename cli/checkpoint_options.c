@@ -74,6 +74,8 @@ static bool *flag_of(int option, struct checkpoint_options *options)
 	switch (option) {
 	case CHECKPOINT_OPTION_TCP_ESTABLISHED:
 		return &options->tcp_established;
+	case CHECKPOINT_OPTION_TCP_CLOSE:
+		return &options->tcp_close;
 	case CHECKPOINT_OPTION_EXT_UNIX_SK:
 		return &options->ext_unix_sockets;
 	case CHECKPOINT_OPTION_SHELL_JOB:

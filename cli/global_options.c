@@ -21,7 +21,8 @@ enum global_option {
 const struct command_option global_option_table[] = {
 	{ "root", GLOBAL_ROOT, "DIR",
 		"where containers are remembered (default: /run/duet, or $XDG_RUNTIME_DIR/duet for anybody but root)" },
-	{ "log", GLOBAL_LOG, "FILE", "where messages go (default: standard error)" },
+	{ "log", GLOBAL_LOG, "FILE",
+		"where messages go: a file, journald:NAME or syslog:NAME (default: standard error)" },
 	{ "log-format", GLOBAL_LOG_FORMAT, "text|json", "how they are written (default: text)" },
 	{ "debug", GLOBAL_DEBUG, NULL, "more messages" },
 	{ "cgroup-manager", GLOBAL_MANAGER, "cgroupfs|systemd|disabled",

@@ -29,6 +29,7 @@ struct checkpoint_options {
 	int status_fd; /* criu writes a byte when it listens (lazy pages); -1: none */
 	/* Of restore alone. */
 	const char *lsm_profile, *lsm_mount_context;
+	bool tcp_close;
 };
 
 /* Unless it is left running, the container is deleted afterwards. */

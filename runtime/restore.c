@@ -181,6 +181,8 @@ static int put_container(struct strbuf *request, const struct launch *launch, co
 	criu_put_number(request, CRIU_RESTORE_SIBLING, 1);
 	if (config_file)
 		criu_put_text(request, CRIU_CONFIG_FILE, config_file);
+	if (options->tcp_close)
+		criu_put_number(request, CRIU_TCP_CLOSE, 1);
 	if (options->lsm_profile)
 		criu_put_text(request, CRIU_LSM_PROFILE, options->lsm_profile);
 	if (options->lsm_mount_context)

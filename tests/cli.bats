@@ -295,3 +295,26 @@ as_nobody() {
 	[ "$status" -eq 1 ]
 	[[ $output == *"open the trace file /nowhere/trace: No such file or directory"* ]]
 }
+
+@test "--log goes to a file, to the journal or to syslog" {
+	run duet --log "file:$SCRATCH/log" state none
+	[ "$status" -eq 1 ]
+	grep -q 'duet: container "none" does not exist' "$SCRATCH/log"
+	command -v socat >/dev/null || skip "socat is missing"
+	unshare -m true 2>/dev/null || skip "needs a mount namespace"
+	# Both sockets have fixed places: in a mount namespace they are the test's own.
+	# shellcheck disable=SC2016
+	run timeout 30 unshare -m bash -c 'mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/journal && mkdir /run/dev && mknod /run/dev/null c 1 3 && mount --bind /run/dev /dev
+		for place in /run/systemd/journal/socket /dev/log; do
+			socat -u "UNIX-RECV:$place" "OPEN:/run/heard.${place##*/},creat,append" 3>&- & listeners+=($!)
+			until [ -S "$place" ]; do sleep 0.05; done
+		done
+		"$DUET" --root "$ROOT" --log journald:me state none; "$DUET" --root "$ROOT" --log syslog: state none
+		until [ -s /run/heard.log ]; do sleep 0.05; done
+		cat /run/heard.socket; echo; cat /run/heard.log; kill "${listeners[@]}"' 3>&-
+	echo "$output"
+	[[ "$output" == *$'PRIORITY=3\nSYSLOG_IDENTIFIER=me\nMESSAGE=container "none" does not exist'* ]]
+	[[ "$output" =~ \<11\>duet\[[0-9]+\]:\ container\ \"none\"\ does\ not\ exist ]]
+	run duet --log syslog:x --root "$SCRATCH/none" list
+	[ "$status" -eq 0 ] || [[ "$output" == *"connect to the log's socket /dev/log"* ]]
+}
