@@ -75,7 +75,7 @@ has_hardware_kvm() {
 
 before=$(leftovers)
 step "unit tests" unit
-step "container, here" timeout 600 bats --tap "$tests"/*.bats
+step "container, here" timeout 900 bats --tap "$tests"/*.bats
 if [ ! -e /dev/kvm ]; then
 	echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
 elif has_hardware_kvm; then
