@@ -98,7 +98,7 @@ fi
 containers_in_testbed() {
 	take "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=900 --test-timeout=120 "$tests/testbed/smoke.bats" "$tests/both.bats" \
 		"$tests/container.bats" "$tests/exec.bats" "$tests/exec_container.bats" "$tests/network.bats" "$tests/operations.bats" \
-		"$tests/refusals.bats" "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_network.bats" "$tests/sandbox_roots.bats" "$tests/spec.bats" "$tests/unit/machine.bats"
+		"$tests/refusals.bats" "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_roots.bats" "$tests/spec.bats" "$tests/unit/machine.bats"
 	take "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=300 --filter='limit|cgroup|control group|namespace' \
 		"$tests/container.bats" "$tests/exec_container.bats"
 	# criu takes ten seconds there for what takes one elsewhere: of the tests those that go the whole way.
