@@ -97,7 +97,8 @@ teardown() {
 @test "the file server answers every kind of call" {
 	mkdir -p "$BUNDLE/rootfs/work"
 	cp "$BUILD/tests/guest/fs_calls" "$BUNDLE/rootfs/bin/"
-	configure_command sh -c 'fs_calls /work; echo a >/work/a; mv /work/a /work/b && cat /work/b'
+	# What the container's capabilities do not allow fails, and is served all the same.
+	configure_command sh -c 'fs_calls /work >/dev/null 2>&1; echo a >/work/a; mv /work/a /work/b && cat /work/b'
 	run duet_run
 	echo "$output"
 	[ "$status" -eq 0 ]
