@@ -44,8 +44,6 @@ int checkpoint_open(const struct checkpoint_options *options, bool make, const c
 	const char *work = options->work_path ? options->work_path : images;
 	cleanup(checkpoint_close) struct checkpoint_directories opened = CHECKPOINT_DIRECTORIES_NONE;
 
-	opened.images_path = images;
-	opened.work_path = work;
 	opened.images_fd = open_directory(images, make, err);
 	if (opened.images_fd < 0)
 		return opened.images_fd;
@@ -55,8 +53,13 @@ int checkpoint_open(const struct checkpoint_options *options, bool make, const c
 	opened.log_path = xprintf("%s/%s", work, log_name);
 	/* That of an earlier run would be taken for this one's. */
 	(void)unlinkat(opened.work_fd, log_name, 0);
-	*directories = opened;
-	opened = (struct checkpoint_directories)CHECKPOINT_DIRECTORIES_NONE;
+	*directories = (struct checkpoint_directories){
+		.images_fd = take_fd(&opened.images_fd),
+		.work_fd = take_fd(&opened.work_fd),
+		.images_path = images,
+		.work_path = work,
+		.log_path = take_pointer(&opened.log_path),
+	};
 	return 0;
 }
 
