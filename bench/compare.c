@@ -91,12 +91,16 @@ static void tell(const struct compare_options *options, const char *what)
 		options->progress(what);
 }
 
-/* Emulated, a page fault of the guest takes a millisecond, and a process a fifth of a second. */
+/* There a page fault of the guest takes milliseconds and a process a fifth of a second: to fill its memory takes
+ * minutes, and would say nothing of the wall. */
+static bool is_emulated(const struct comparison *comparison, enum compare_column column)
+{
+	return (column == COMPARE_MICROVM || column == COMPARE_GUEST_ROOT) && !comparison->kvm_hardware;
+}
+
 static unsigned run_seconds(const struct comparison *comparison, enum compare_column column)
 {
-	bool guest = column == COMPARE_MICROVM || column == COMPARE_GUEST_ROOT;
-
-	return guest && !comparison->kvm_hardware ? EMULATED_RUN_SECONDS : RUN_SECONDS;
+	return is_emulated(comparison, column) ? EMULATED_RUN_SECONDS : RUN_SECONDS;
 }
 
 /* Where limits cannot be set (an ordinary user without a cgroup) everything else is still tried. */
@@ -151,9 +155,9 @@ static int run_column(struct compare_session *session, struct comparison *compar
 
 /* What the probe does in a column; NULL-terminated. */
 static void choose_words(
-	const struct compare_options *options, enum compare_column column, bool unlimited, const char *words[WORDS_MAX])
+	const struct compare_options *options, enum compare_column column, bool harmless, const char *words[WORDS_MAX])
 {
-	bool faults = options->sections[COMPARE_FAULTS] && !unlimited;
+	bool faults = options->sections[COMPARE_FAULTS] && !harmless;
 	size_t count = 0;
 
 	if (column != COMPARE_GUEST_ROOT && options->sections[COMPARE_KERNEL])
@@ -201,7 +205,7 @@ static int look_around(struct compare_session *session, struct comparison *compa
 			.context = watch };
 		int result;
 
-		choose_words(options, column, session->unlimited, words);
+		choose_words(options, column, session->unlimited || is_emulated(comparison, column), words);
 		if (!words[0] || (column != COMPARE_HOST && !options->columns[column]))
 			continue;
 		tell(options, compare_column_titles[column]);

@@ -165,8 +165,8 @@ void compare_write_text(const struct comparison *comparison, bool colour, unsign
 	strbuf_printf(text, "duet " DUET_VERSION " compare, %s, host kernel %s, bundle: %s\n", comparison->started,
 		comparison->kernel, comparison->bundle ? comparison->bundle : "built-in, with engines' defaults");
 	if (!comparison->kvm_hardware && comparison->columns[COMPARE_MICROVM])
-		strbuf_string(text,
-			"The processor of this host does not help KVM: guests' kernels run emulated, and slowly.\n");
+		strbuf_string(text, "The processor of this host does not help KVM: guests' kernels run emulated, "
+				    "slowly, and without faults.\n");
 	if (comparison->interrupted)
 		strbuf_string(text, "Interrupted: what follows is what had been seen by then.\n");
 	for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++) {

@@ -116,7 +116,8 @@ static void write_notes(struct strbuf *html, const struct comparison *comparison
 {
 	if (!comparison->kvm_hardware && comparison->columns[COMPARE_MICROVM])
 		html_element(html, "p", "warn",
-			"The processor of this host does not help KVM: guests' kernels run emulated, and slowly.");
+			"The processor of this host does not help KVM: guests' kernels run emulated, slowly, and "
+			"without faults.");
 	if (comparison->interrupted)
 		html_element(html, "p", "warn", "Interrupted: this is what had been seen by then.");
 	for (enum compare_column column = 0; column < COMPARE_COLUMNS; column++) {
