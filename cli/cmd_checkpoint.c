@@ -37,7 +37,11 @@ const struct command command_checkpoint = {
 		"The program `criu` does it and has to be installed; its log is dump.log in the work path. Unless "
 		"--leave-running or --pre-dump is given the container is deleted afterwards. Volumes and "
 		"namespaces that were joined by their path are not part of the images: a restore finds them by "
-		"its own config.json. A micro-VM cannot be checkpointed this way.",
+		"its own config.json.\n\n"
+		"A micro-VM needs no criu: its machine goes into one file, with memory, processors, devices, open "
+		"files "
+		"and connections. Processes that exec has put into it have to have ended, and an open file that was "
+		"deleted cannot be found again.",
 	.options = checkpoint_options,
 	.operands = OPERANDS_ID,
 	.run = checkpoint_run,

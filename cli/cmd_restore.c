@@ -69,7 +69,12 @@ const struct command command_restore = {
 	.description =
 		"The bundle has to have the same root file system and mounts; the id and the places of volumes on the "
 		"host may be others. criu's log is restore.log in the work path. Without --detach duet waits for "
-		"the process, as run does.",
+		"the process, as run does.\n\n"
+		"Of a micro-VM the version of duet, the processor, memory and vCPUs, terminal and network have to be "
+		"the "
+		"same, and the files that the guest has open at their places; what does not fit is refused by name. "
+		"Its "
+		"clock is set and its entropy renewed.",
 	.options = restore_options,
 	.operands = OPERANDS_NEW_ID,
 	.run = restore_run,

@@ -53,6 +53,9 @@ static int launch_option(int option, struct launch_command *launch, struct error
 	case 'd':
 		launch->detach = true;
 		return 0;
+	case LAUNCH_OPTION_IMAGE_PATH:
+		options->checkpoint = optarg;
+		return 0;
 	case LAUNCH_OPTION_KEEP:
 		launch->keep = true;
 		return 0;

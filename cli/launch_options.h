@@ -42,6 +42,7 @@ enum launch_option {
 	LAUNCH_OPTION_NO_NEW_KEYRING,
 	LAUNCH_OPTION_NO_SUBREAPER,
 	LAUNCH_OPTION_KEEP,
+	LAUNCH_OPTION_IMAGE_PATH,
 };
 
 /* clang-format off */

@@ -12,7 +12,10 @@ int event_loop_init(struct event_loop *loop, struct error *err)
 
 	if (epoll_fd < 0 || wake_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0)
 		return error_set(err, errno, "make an event loop");
-	*loop = (struct event_loop){ .epoll_fd = take_fd(&epoll_fd), .wake_fd = take_fd(&wake_fd) };
+	*loop = (struct event_loop){ .epoll_fd = take_fd(&epoll_fd),
+		.wake_fd = take_fd(&wake_fd),
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER };
 	return 0;
 }
 
@@ -56,9 +59,22 @@ static void drain_wake(struct event_loop *loop)
 	(void)!read(loop->wake_fd, &count, sizeof(count));
 }
 
+static void park(struct event_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	loop->parked = true;
+	pthread_cond_broadcast(&loop->changed);
+	while (loop->held && !loop->stopping)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	loop->parked = false;
+	pthread_mutex_unlock(&loop->lock);
+}
+
 void event_loop_run(struct event_loop *loop)
 {
 	while (!__atomic_load_n(&loop->stopping, __ATOMIC_ACQUIRE)) {
+		if (__atomic_load_n(&loop->held, __ATOMIC_ACQUIRE))
+			park(loop);
 		loop->batch_next = 0;
 		loop->batch_count = epoll_wait(loop->epoll_fd, loop->batch, EVENT_LOOP_BATCH, -1);
 		while (loop->batch_next < loop->batch_count) {
@@ -73,10 +89,36 @@ void event_loop_run(struct event_loop *loop)
 	}
 }
 
-void event_loop_stop(struct event_loop *loop)
+static void wake(struct event_loop *loop)
 {
 	uint64_t one = 1;
 
-	__atomic_store_n(&loop->stopping, true, __ATOMIC_RELEASE);
 	(void)!write(loop->wake_fd, &one, sizeof(one));
+}
+
+void event_loop_hold(struct event_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	__atomic_store_n(&loop->held, true, __ATOMIC_RELEASE);
+	wake(loop);
+	while (!loop->parked)
+		pthread_cond_wait(&loop->changed, &loop->lock);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void event_loop_release(struct event_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	__atomic_store_n(&loop->held, false, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&loop->changed);
+	pthread_mutex_unlock(&loop->lock);
+}
+
+void event_loop_stop(struct event_loop *loop)
+{
+	pthread_mutex_lock(&loop->lock);
+	__atomic_store_n(&loop->stopping, true, __ATOMIC_RELEASE);
+	pthread_cond_broadcast(&loop->changed);
+	pthread_mutex_unlock(&loop->lock);
+	wake(loop);
 }

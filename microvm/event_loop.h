@@ -8,6 +8,7 @@
 #ifndef DUET_MICROVM_EVENT_LOOP_H
 #define DUET_MICROVM_EVENT_LOOP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -20,6 +21,10 @@ struct event_loop {
 	int epoll_fd;
 	int wake_fd; /* eventfd: makes the loop look at `stopping` */
 	bool stopping;
+	/* event_loop_hold() */
+	bool held, parked; /* written under the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
 	struct epoll_event batch[EVENT_LOOP_BATCH]; /* reported, not all served yet; the loop's own thread only */
 	int batch_next, batch_count;
 };
@@ -38,6 +43,10 @@ int event_loop_change(struct event_loop *loop, struct event_watch *watch, uint32
 void event_loop_remove(struct event_loop *loop, struct event_watch *watch);
 /* Serves until event_loop_stop(); the body of a thread. */
 void event_loop_run(struct event_loop *loop);
+/* Keeps a loop that runs from serving anything, from another thread; returns between two of its watches, with what the
+ * last one has done complete. */
+void event_loop_hold(struct event_loop *loop);
+void event_loop_release(struct event_loop *loop);
 /* From any thread. */
 void event_loop_stop(struct event_loop *loop);
 

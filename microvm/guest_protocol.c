@@ -117,6 +117,11 @@ int guest_frame_read(struct guest_frame_reader *reader, int fd, struct error *er
 	}
 }
 
+bool guest_frame_reader_is_empty(const struct guest_frame_reader *reader)
+{
+	return !reader->delivered && reader->start == reader->end;
+}
+
 void guest_frame_reader_free(struct guest_frame_reader *reader)
 {
 	free(reader->buffer);

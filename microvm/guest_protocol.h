@@ -30,7 +30,7 @@
 #include "base/strbuf.h"
 #include "base/wire.h"
 
-#define GUEST_PROTOCOL_VERSION             2
+#define GUEST_PROTOCOL_VERSION             4
 #define GUEST_FRAME_MAX                    (16U << 20)
 #define GUEST_PORT_CONTROL                 1024U
 #define GUEST_PORT_STREAM(session, stream) (2048U + (session)*4U + (stream))
@@ -74,7 +74,9 @@ enum guest_message {
 			   once */
 	GUEST_RESIZE,   /* u32 session, u32 rows, u32 columns */
 	GUEST_SHUTDOWN, /* sync and power off */
-	GUEST_ASK,      /* u64 number, u32 enum guest_question, its arguments */
+	GUEST_GO_ON, /* i64 seconds and u32 nanoseconds of CLOCK_REALTIME, bytes of entropy: the machine goes on from a
+			checkpoint, with all that was open, in another monitor */
+	GUEST_ASK,   /* u64 number, u32 enum guest_question, its arguments */
 };
 
 /* Puts a frame around a payload (NULL: empty) and appends it to out. */
@@ -95,6 +97,8 @@ struct guest_frame_reader {
  * is to come: wait until fd is readable (level-triggered); -EPIPE: end of stream; other negative errno: broken, stop
  * reading. Several frames may have come at once: call until it answers other than 1. */
 int guest_frame_read(struct guest_frame_reader *reader, int fd, struct error *err);
+/* Nothing was received but what has been handed out, and all of that has been used. */
+bool guest_frame_reader_is_empty(const struct guest_frame_reader *reader);
 void guest_frame_reader_free(struct guest_frame_reader *reader);
 
 /* Writes all of it to a blocking or non-blocking stream descriptor, waiting where needed. payload: NULL for an empty

@@ -9,8 +9,9 @@
 #include "base/file.h"
 
 #define PAGE_BYTES 4096ULL
-#define VERSION    2
-#define RUNS_MAX   65536
+#define VERSION    3
+#define RUNS_MAX   (1U << 20)
+#define STATE_MAX  (512ULL << 20)
 /* Fewer mappings are worth a few zero pages more. */
 #define GAP_PAGES 16
 
@@ -20,7 +21,7 @@ struct snapshot_header {
 	char magic[8];
 	uint32_t version, run_count;
 	unsigned char key[SHA256_BYTES];
-	uint64_t state_bytes; /* the runs among them, at the end */
+	uint64_t state_offset, state_bytes; /* the runs among them, at the end */
 	uint64_t memory_bytes, memory_sum;
 	unsigned char state_digest[SHA256_BYTES];
 	unsigned char digest[SHA256_BYTES]; /* of all that stands before */
@@ -89,16 +90,17 @@ static void add_page(struct runs *runs, uint64_t page)
 }
 
 /* Pages that were never touched are not looked at: that alone would give them memory. */
-static int find_pages(const struct guest_memory_region *region, uint64_t first_page, struct runs *runs)
+static int find_pages(
+	const struct guest_memory_region *region, uint64_t first_page, enum snapshot_pages which, struct runs *runs)
 {
 	uint64_t pages = region->size_bytes / PAGE_BYTES;
 	cleanup_free unsigned char *resident = xcalloc(pages, 1);
 
 	runs->region_page = first_page;
-	if (mincore(region->host, (size_t)region->size_bytes, resident) < 0)
+	if (which == SNAPSHOT_TOUCHED && mincore(region->host, (size_t)region->size_bytes, resident) < 0)
 		return -errno;
 	for (uint64_t i = 0; i < pages; i++) {
-		if ((resident[i] & 1) && !is_zero(region->host + i * PAGE_BYTES))
+		if ((which == SNAPSHOT_ALL || (resident[i] & 1)) && !is_zero(region->host + i * PAGE_BYTES))
 			add_page(runs, first_page + i);
 	}
 	return 0;
@@ -152,30 +154,34 @@ static int write_memory(int fd, const struct guest_memory *memory, const struct 
 }
 
 int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct strbuf *state,
-	const struct guest_memory *memory, struct error *err)
+	const struct guest_memory *memory, enum snapshot_pages pages, struct error *err)
 {
-	struct snapshot_header header = { .version = VERSION, .memory_bytes = memory_bytes(memory) };
+	struct snapshot_header header = {
+		.version = VERSION, .memory_bytes = memory_bytes(memory), .state_offset = SNAPSHOT_STATE
+	};
 	cleanup_strbuf struct strbuf all = STRBUF_INIT;
 	cleanup(free_runs) struct runs runs = { 0 };
 	uint64_t page = 0;
 	int result = 0;
 
 	for (unsigned i = 0; i < memory->count && result == 0; i++) {
-		result = find_pages(&memory->regions[i], page, &runs);
+		result = find_pages(&memory->regions[i], page, pages, &runs);
 		page += memory->regions[i].size_bytes / PAGE_BYTES;
 	}
 	if (result == 0 && runs.count > RUNS_MAX)
 		result = -E2BIG;
 	strbuf_append(&all, state->data, state->length);
 	strbuf_append(&all, runs.entries, runs.count * sizeof(*runs.entries));
-	if (result == 0 && all.length > SNAPSHOT_MEMORY - SNAPSHOT_STATE)
+	if (all.length > SNAPSHOT_MEMORY - SNAPSHOT_STATE)
+		header.state_offset = SNAPSHOT_MEMORY + header.memory_bytes;
+	if (result == 0 && all.length > STATE_MAX)
 		result = -E2BIG;
 	if (result == 0 && ftruncate(fd, (off_t)(SNAPSHOT_MEMORY + header.memory_bytes)) < 0)
 		result = -errno;
 	if (result == 0)
 		result = write_memory(fd, memory, &runs, &header.memory_sum);
 	if (result == 0)
-		result = write_at(fd, all.data, all.length, SNAPSHOT_STATE);
+		result = write_at(fd, all.data, all.length, header.state_offset);
 	if (result < 0)
 		return error_set(err, -result, "write the machine's snapshot");
 	memcpy(header.magic, magic, sizeof(magic));
@@ -213,10 +219,11 @@ static int check_header(
 		return error_set(err, -EINVAL, "the snapshot's header is damaged");
 	if (memcmp(header->key, key, SHA256_BYTES) != 0)
 		return error_set(err, -ESTALE, "the snapshot is of another machine, kernel or host");
-	if (header->state_bytes > SNAPSHOT_MEMORY - SNAPSHOT_STATE || header->run_count > RUNS_MAX ||
+	if (header->state_bytes > STATE_MAX || header->run_count > RUNS_MAX ||
 		header->run_count * sizeof(struct snapshot_run) > header->state_bytes ||
 		header->memory_bytes > (UINT64_MAX >> 16) || size < 0 ||
-		(uint64_t)size < SNAPSHOT_MEMORY + header->memory_bytes)
+		(uint64_t)size < SNAPSHOT_MEMORY + header->memory_bytes || header->state_offset > (uint64_t)size ||
+		header->state_bytes > (uint64_t)size - header->state_offset)
 		return error_set(err, -EINVAL, "the snapshot is cut short");
 	return 0;
 }
@@ -249,7 +256,7 @@ int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot
 	if (result < 0)
 		return result;
 	opened.state = xcalloc(1, header.state_bytes + 1);
-	result = read_at(fd, opened.state, header.state_bytes, SNAPSHOT_STATE);
+	result = read_at(fd, opened.state, header.state_bytes, header.state_offset);
 	if (result < 0)
 		return error_set(err, -result, "read the snapshot's state");
 	sha256(opened.state, header.state_bytes, digest);
@@ -267,7 +274,35 @@ int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot
 	return 0;
 }
 
-int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err)
+typedef int bring_pages(const struct snapshot *snapshot, unsigned char *place, uint64_t length, uint64_t offset);
+
+static int map_pages(const struct snapshot *snapshot, unsigned char *place, uint64_t length, uint64_t offset)
+{
+	if (mmap(place, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, snapshot->fd,
+		    (off_t)offset) == MAP_FAILED)
+		return -errno;
+	(void)madvise(place, (size_t)length, MADV_DONTDUMP);
+	return 0;
+}
+
+static int read_pages(const struct snapshot *snapshot, unsigned char *place, uint64_t length, uint64_t offset)
+{
+	while (length > 0) {
+		ssize_t count = pread(snapshot->fd, place, (size_t)length, (off_t)offset);
+
+		if (count == 0 || (count < 0 && errno != EINTR))
+			return count == 0 ? -EINVAL : -errno;
+		if (count > 0) {
+			place += count;
+			offset += (uint64_t)count;
+			length -= (uint64_t)count;
+		}
+	}
+	return 0;
+}
+
+static int bring_all(
+	const struct snapshot *snapshot, struct guest_memory *memory, bring_pages *bring, struct error *err)
 {
 	uint64_t sum = 0;
 
@@ -275,18 +310,28 @@ int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, s
 		const struct snapshot_run *run = &snapshot->runs[i];
 		uint64_t follow = 0, length = run->count * PAGE_BYTES;
 		unsigned char *place = page_at(memory, run->first, &follow);
+		int result;
 
 		if (!place || follow < length)
 			return error_set(err, -EINVAL, "the snapshot has more memory than this machine");
-		if (mmap(place, (size_t)length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-			    snapshot->fd, (off_t)(SNAPSHOT_MEMORY + run->first * PAGE_BYTES)) == MAP_FAILED)
-			return error_set(err, errno, "map the snapshot's memory");
-		(void)madvise(place, (size_t)length, MADV_DONTDUMP);
+		result = bring(snapshot, place, length, SNAPSHOT_MEMORY + run->first * PAGE_BYTES);
+		if (result < 0)
+			return error_set(err, -result, "bring back the snapshot's memory");
 		sum = sum_pages(sum, place, length);
 	}
 	if (sum != snapshot->memory_sum)
 		return error_set(err, -EINVAL, "the snapshot's memory is damaged");
 	return 0;
+}
+
+int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err)
+{
+	return bring_all(snapshot, memory, map_pages, err);
+}
+
+int snapshot_read(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err)
+{
+	return bring_all(snapshot, memory, read_pages, err);
 }
 
 void snapshot_close(struct snapshot *snapshot)

@@ -4,7 +4,7 @@
  * guest, with holes where it is zero, so that it can be mapped in place of being read.
  *
  *   0                     struct snapshot_header
- *   SNAPSHOT_STATE        state, below SNAPSHOT_MEMORY
+ *   SNAPSHOT_STATE        state, below SNAPSHOT_MEMORY where there is room for it, else behind the memory
  *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other
  *
  * The header is written last: a file without one is not finished. State and header carry SHA-256 sums. The memory's sum
@@ -36,15 +36,22 @@ struct snapshot {
 	uint64_t memory_sum;
 };
 
+enum snapshot_pages {
+	SNAPSHOT_TOUCHED, /* of a machine that was never swapped out or mapped from another snapshot: quick */
+	SNAPSHOT_ALL,
+};
+
 /* key: what the machine that continues must agree in; compared as bytes. */
 int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct strbuf *state,
-	const struct guest_memory *memory, struct error *err);
+	const struct guest_memory *memory, enum snapshot_pages pages, struct error *err);
 
 /* Reads and checks header and state. -EINVAL: not a snapshot, damaged, cut short, of another version; -ESTALE: of
  * another key. */
 int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err);
 /* Maps the saved pages privately over the guest's memory, and compares their sum. */
 int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);
+/* The same by reading them: the file may change or go afterwards. */
+int snapshot_read(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);
 void snapshot_close(struct snapshot *snapshot);
 #define cleanup_snapshot cleanup(snapshot_close)
 

@@ -110,6 +110,7 @@ void vm_destroy(struct vm *vm)
 	if (vm->loop_made)
 		event_loop_close(&vm->loop);
 	close_fd(&vm->event_fd);
+	strbuf_free(&vm->about);
 	free(vm);
 }
 
@@ -302,10 +303,13 @@ static int build(struct vm *vm, const struct vm_config *config, struct error *er
 
 	if (!result && saved)
 		result = snapshot_open(config->snapshot_fd, config->snapshot_key, &snapshot, err);
+	if (!result && saved)
+		result = vm_compare_state(vm, &snapshot, err);
 	if (!result)
 		result = guest_memory_map(&vm->memory, config->memory_bytes, config->memory_pages, err);
 	if (!result && saved)
-		result = snapshot_map(&snapshot, &vm->memory, err);
+		result = config->snapshot_read ? snapshot_read(&snapshot, &vm->memory, err)
+					       : snapshot_map(&snapshot, &vm->memory, err);
 	if (!result)
 		result = kvm_machine_set_memory(&vm->machine, &vm->memory, err);
 	if (!result)
@@ -340,6 +344,7 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 		made->host = *config->host;
 	else
 		result = vm_host_probe(config->kvm_fd, &made->host, err);
+	vm_describe(config, &made->about);
 	if (!result)
 		result = build(made, config, err);
 	if (result)

@@ -58,7 +58,8 @@ struct vm_config {
 	unsigned net_count; /* at most VM_NETS_MAX */
 	int snapshot_fd; /* a snapshot to go on from, in place of booting; 0 or less: none. On failure: boot without it
 			  */
-	const unsigned char *snapshot_key; /* vm_snapshot_key() */
+	const unsigned char *snapshot_key; /* vm_snapshot_key(), or VM_CHECKPOINT_KEY */
+	bool snapshot_read;                /* its memory is read, in place of being mapped and shared */
 	int console_fd;                    /* where the guest kernel's serial console goes; -1: no serial port at all */
 };
 
@@ -106,6 +107,20 @@ int vm_pause(struct vm *vm, bool paused, struct error *err);
 int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYTES], struct error *err);
 /* Writes a snapshot of a paused machine that vsock_hold() has kept from making any connection. */
 int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err);
+
+/*
+ * Checkpoints: snapshots of machines in the middle of their work. Their key says no more than that; what the machines
+ * must agree in is in the state, and compared with a word about each: duet's version, the processor, the KVM, memory,
+ * vCPUs, devices. The kernel's files are not needed any more.
+ */
+extern const unsigned char VM_CHECKPOINT_KEY[VM_KEY_BYTES];
+/* Holds vCPUs and devices between two steps, so that all that they have begun is done; and lets them go on. */
+int vm_hold(struct vm *vm, struct error *err);
+int vm_release(struct vm *vm, struct error *err);
+/* Of a held machine. owner: bytes of the caller's own. -ESTALE names an open file that cannot be found again. */
+int vm_checkpoint(struct vm *vm, int fd, const struct strbuf *owner, struct error *err);
+/* The owner's bytes, before a machine is made from the checkpoint. */
+int vm_checkpoint_owner(int fd, struct strbuf *owner, struct error *err);
 /* Stops whatever runs and releases everything; NULL is fine. */
 void vm_destroy(struct vm *vm);
 

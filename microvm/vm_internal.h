@@ -38,6 +38,7 @@ struct vm {
 	struct fs *fs;
 	struct balloon *balloon;          /* NULL: none */
 	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
+	struct strbuf about;              /* vm_snapshot.c: what a machine that goes on from this one must be like */
 	bool serial_made;
 	struct serial serial;
 
@@ -59,6 +60,11 @@ int vm_start_devices(struct vm *vm, struct error *err);
 /* When nothing runs any more. */
 void vm_destroy_devices(struct vm *vm);
 
+/* vm_snapshot.c: says what the machine is like, for the snapshots of it. */
+void vm_describe(const struct vm_config *config, struct strbuf *about);
+
+/* vm_snapshot.c: refuses a snapshot of another kind of machine, by name. */
+int vm_compare_state(const struct vm *vm, const struct snapshot *snapshot, struct error *err);
 /* vm_snapshot.c: everything but the memory, into a machine that has its devices and vCPUs. */
 int vm_restore_state(struct vm *vm, const struct snapshot *snapshot, struct error *err);
 

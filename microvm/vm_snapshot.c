@@ -95,6 +95,89 @@ int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYT
 	return 0;
 }
 
+/* ---- what a machine is like ---- */
+
+const unsigned char VM_CHECKPOINT_KEY[VM_KEY_BYTES] = "a machine in the middle of work";
+
+static void processor_name(char name[49])
+{
+	uint32_t words[12] = { 0 };
+
+	for (uint32_t leaf = 0; leaf < 3; leaf++)
+		(void)__get_cpuid(0x80000002 + leaf, &words[leaf * 4], &words[leaf * 4 + 1], &words[leaf * 4 + 2],
+			&words[leaf * 4 + 3]);
+	memcpy(name, words, 48);
+	name[48] = '\0';
+}
+
+void vm_describe(const struct vm_config *config, struct strbuf *about)
+{
+	unsigned char digest[SHA256_BYTES];
+	struct sha256 hash;
+	char name[49];
+
+	processor_name(name);
+	sha256_start(&hash);
+	add_processor(&hash);
+	sha256_finish(&hash, digest);
+	wire_put_string(about, DUET_VERSION);
+	wire_put_string(about, name);
+	wire_put_bytes(about, digest, sizeof(digest));
+	wire_put_string(about, config->host ? config->host->description : "");
+	wire_put_u64(about, config->memory_bytes >> 20);
+	wire_put_u64(about, config->vcpus);
+	wire_put_u64(about, config->share_fd >= 0);
+	wire_put_u64(about, config->console_fd >= 0);
+	wire_put_u64(about, config->net_count);
+}
+
+static int compare_texts(const char *what, struct wire_reader *saved, struct wire_reader *here, struct error *err)
+{
+	cleanup_free char *there = wire_get_string(saved), *own = wire_get_string(here);
+
+	if (there && own && strcmp(there, own) == 0)
+		return 0;
+	return error_set(
+		err, -ESTALE, "it was made %s \"%s\", and this is \"%s\"", what, there ? there : "?", own ? own : "?");
+}
+
+static int compare_numbers(const char *what, struct wire_reader *saved, struct wire_reader *here, struct error *err)
+{
+	uint64_t there = wire_get_u64(saved), own = wire_get_u64(here);
+
+	if (there == own)
+		return 0;
+	return error_set(err, -ESTALE, "its machine has %llu %s, and this one %llu", (unsigned long long)there, what,
+		(unsigned long long)own);
+}
+
+static int compare_processors(struct wire_reader *saved, struct wire_reader *here, struct error *err)
+{
+	size_t there_bytes, own_bytes;
+	int result = compare_texts("on the processor", saved, here, err);
+	cleanup_free void *there = wire_get_bytes(saved, &there_bytes), *own = wire_get_bytes(here, &own_bytes);
+
+	if (result == 0 && (there_bytes != own_bytes || !there || !own || memcmp(there, own, own_bytes) != 0))
+		result = error_set(err, -ESTALE, "it was made on a processor with other features");
+	return result;
+}
+
+static int compare(const struct strbuf *about, struct wire_reader *saved, struct error *err)
+{
+	static const char *const numbers[] = { "MiB of memory", "vCPUs", "served directories", "serial ports",
+		"network devices" };
+	struct wire_reader here = { .next = (const unsigned char *)about->data, .left = about->length };
+	int result = compare_texts("by duet", saved, &here, err);
+
+	if (result == 0)
+		result = compare_processors(saved, &here, err);
+	if (result == 0)
+		result = compare_texts("with", saved, &here, err);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers) && result == 0; i++)
+		result = compare_numbers(numbers[i], saved, &here, err);
+	return result;
+}
+
 /* ---- state ---- */
 
 /* Processors that stand still are not enough: devices go on with what they were given, a balloon with memory. */
@@ -106,37 +189,100 @@ static void hold_devices(struct vm *vm, bool held)
 	}
 }
 
-static int save_held(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
-{
-	cleanup_strbuf struct strbuf state = STRBUF_INIT;
-	int result = machine_state_save(&vm->machine, &state, err);
-
-	wire_put_u32(&state, vm->vcpu_count);
-	for (unsigned i = 0; i < vm->vcpu_count && !result; i++)
-		result = vcpu_state_save(&vm->vcpus[i], &vm->machine, &state, err);
-	for (unsigned i = 0; i < LAYOUT_SLOTS; i++) {
-		wire_put_u8(&state, vm->slots[i] != NULL);
-		if (vm->slots[i])
-			mmio_save(vm->slots[i], &state);
-	}
-	if (!result)
-		result = vsock_save(vm->vsock, &state, err);
-	return result ? result : snapshot_write(fd, key, &state, &vm->memory, err);
-}
-
-int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
+static int save_state(struct vm *vm, struct strbuf *state, struct error *err)
 {
 	int result;
 
+	wire_put_bytes(state, vm->about.data, vm->about.length);
+	result = machine_state_save(&vm->machine, state, err);
+	wire_put_u32(state, vm->vcpu_count);
+	for (unsigned i = 0; i < vm->vcpu_count && !result; i++)
+		result = vcpu_state_save(&vm->vcpus[i], &vm->machine, state, err);
+	vsock_save(vm->vsock, state);
+	if (!result && vm->fs)
+		result = fs_save(vm->fs, state, err);
+	for (unsigned i = 0; i < LAYOUT_SLOTS; i++) {
+		wire_put_u8(state, vm->slots[i] != NULL);
+		if (vm->slots[i])
+			mmio_save(vm->slots[i], state);
+	}
+	return result;
+}
+
+static int save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], const struct strbuf *owner,
+	enum snapshot_pages pages, struct error *err)
+{
+	cleanup_strbuf struct strbuf state = STRBUF_INIT;
+	int result;
+
+	wire_put_bytes(&state, owner->data, owner->length);
 	hold_devices(vm, true);
-	result = save_held(vm, fd, key, err);
+	result = save_state(vm, &state, err);
+	if (!result)
+		result = snapshot_write(fd, key, &state, &vm->memory, pages, err);
 	hold_devices(vm, false);
 	return result;
 }
 
+int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
+{
+	const struct strbuf nothing = STRBUF_INIT;
+
+	return save(vm, fd, key, &nothing, SNAPSHOT_TOUCHED, err);
+}
+
+int vm_hold(struct vm *vm, struct error *err)
+{
+	int result = vm_pause(vm, true, err);
+
+	if (result)
+		return result;
+	if (vm->fs)
+		fs_hold(vm->fs);
+	event_loop_hold(&vm->loop);
+	return 0;
+}
+
+int vm_release(struct vm *vm, struct error *err)
+{
+	event_loop_release(&vm->loop);
+	if (vm->fs)
+		fs_release_hold(vm->fs);
+	return vm_pause(vm, false, err);
+}
+
+int vm_checkpoint(struct vm *vm, int fd, const struct strbuf *owner, struct error *err)
+{
+	if (vm->disks[0])
+		return error_set(err, -ENOTSUP, "a machine with a disk image cannot be saved");
+	return save(vm, fd, VM_CHECKPOINT_KEY, owner, SNAPSHOT_ALL, err);
+}
+
+int vm_checkpoint_owner(int fd, struct strbuf *owner, struct error *err)
+{
+	cleanup_snapshot struct snapshot snapshot = { 0 };
+	struct wire_reader in = { 0 };
+	cleanup_free void *bytes = NULL;
+	size_t length;
+	int result = snapshot_open(fd, VM_CHECKPOINT_KEY, &snapshot, err);
+
+	if (result)
+		return result;
+	in = (struct wire_reader){ .next = snapshot.state, .left = snapshot.state_bytes };
+	bytes = wire_get_bytes(&in, &length);
+	if (in.failed)
+		return error_set(err, -EINVAL, "the snapshot's state is damaged");
+	strbuf_append(owner, bytes, length);
+	return 0;
+}
+
+/* What devices know comes before their queues, which they serve from then on. */
 static int restore_devices(struct vm *vm, struct wire_reader *in, struct error *err)
 {
-	int result = 0;
+	int result = vsock_restore(vm->vsock, in, err);
+
+	if (!result && vm->fs)
+		result = fs_restore(vm->fs, in, err);
 
 	for (unsigned i = 0; i < LAYOUT_SLOTS && !result; i++) {
 		bool there = wire_get_u8(in);
@@ -146,14 +292,36 @@ static int restore_devices(struct vm *vm, struct wire_reader *in, struct error *
 		else if (there)
 			result = mmio_restore(vm->slots[i], in, err);
 	}
-	return result ? result : vsock_restore(vm->vsock, in, err);
+	return result;
+}
+
+/* The owner's bytes and what the machine is like come first. */
+static void skip(struct wire_reader *in)
+{
+	size_t skipped;
+
+	free(wire_get_bytes(in, &skipped));
+}
+
+int vm_compare_state(const struct vm *vm, const struct snapshot *snapshot, struct error *err)
+{
+	struct wire_reader in = { .next = snapshot->state, .left = snapshot->state_bytes }, saved = { 0 };
+	cleanup_free void *about = NULL;
+
+	skip(&in);
+	about = wire_get_bytes(&in, &saved.left);
+	saved.next = about;
+	return compare(&vm->about, &saved, err);
 }
 
 int vm_restore_state(struct vm *vm, const struct snapshot *snapshot, struct error *err)
 {
 	struct wire_reader in = { .next = snapshot->state, .left = snapshot->state_bytes };
-	int result = machine_state_restore(&vm->machine, &in, err);
+	int result;
 
+	skip(&in);
+	skip(&in);
+	result = machine_state_restore(&vm->machine, &in, err);
 	if (result)
 		return result;
 	if (wire_get_u32(&in) != vm->vcpu_count)

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "runtime/criu.h"
+#include "runtime/isolation.h"
 #include "runtime/lifecycle.h"
 
 #define DUMP_LOG       "dump.log"
@@ -255,12 +256,6 @@ static int check_state(const struct container *container, struct error *err)
 {
 	enum oci_status status = container_status(container);
 
-	if (strcmp(container->record.isolation, "container") != 0)
-		return error_set(err, -ENOTSUP,
-			"container \"%s\" is a micro-VM: criu sees processes of this machine's kernel, and a "
-			"micro-VM's "
-			"checkpoint needs the state of its whole machine, which is not supported by this version",
-			container->id);
 	if (status != OCI_STATUS_RUNNING && status != OCI_STATUS_PAUSED)
 		return error_set(err, -EINVAL, "cannot checkpoint container \"%s\": it is %s, not running",
 			container->id, oci_status_name(status));
@@ -306,15 +301,18 @@ int lifecycle_checkpoint(const char *root, const char *id, const struct checkpoi
 {
 	cleanup_container struct container *container = NULL;
 	cleanup_fd int pidfd = -EBADF;
+	const struct isolation *isolation;
 	struct pollfd ended;
 	int result = container_open(root, id, NULL, &container, err);
 
+	if (result == 0)
+		result = isolation_of(container, &isolation, err);
 	if (result == 0)
 		result = check_state(container, err);
 	if (result < 0)
 		return result;
 	pidfd = container_pidfd(container);
-	result = dump(container, options, err);
+	result = isolation->checkpoint ? isolation->checkpoint(container, options, err) : dump(container, options, err);
 	if (result < 0 || options->leave_running || options->pre_dump)
 		return result;
 	ended = (struct pollfd){ .fd = pidfd, .events = POLLIN };

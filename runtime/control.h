@@ -20,6 +20,9 @@
  *          (all: 0) and RESIZE (u32 rows, u32 columns), which are not answered. A connection that closes before EXITED
  *          stands for the death of the process: it is killed in the guest as well.
  *
+ * CHECKPOINT u32 leave_running, with an empty file for the machine's state -> DONE or FAILED. Unless it was to be left
+ *          running, the monitor ends after DONE as if it had been killed
+ *
  * What is larger than a message travels as a file (memfd_create(2)), which its reader reads once, up to a bound.
  */
 #ifndef DUET_RUNTIME_CONTROL_H
@@ -43,6 +46,7 @@ enum control_message {
 	CONTROL_RESIZE,
 	CONTROL_EXITED,
 	CONTROL_BALLOON,
+	CONTROL_CHECKPOINT,
 };
 
 struct control_status {

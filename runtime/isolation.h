@@ -7,6 +7,7 @@
 #define DUET_RUNTIME_ISOLATION_H
 
 #include "process/process_list.h"
+#include "runtime/checkpoint.h"
 #include "runtime/exec.h"
 #include "runtime/launch.h"
 #include "runtime/statistics.h"
@@ -40,6 +41,10 @@ struct isolation {
 	int (*pause)(const struct container *container, bool paused, struct error *err);
 	/* Sets limits of a container that runs; absent fields stay as they are. */
 	int (*update)(const struct container *container, const struct oci_resources *resources, struct error *err);
+	/* Writes the running container into a directory; NULL: there is no such thing behind this wall, and options
+	 * with a checkpoint are refused. */
+	int (*checkpoint)(
+		const struct container *container, const struct checkpoint_options *options, struct error *err);
 	int (*statistics)(
 		const struct container *container, struct container_statistics *statistics, struct error *err);
 };

@@ -22,6 +22,7 @@
 #include "runtime/guest_files.h"
 #include "runtime/isolation.h"
 #include "runtime/isolation_microvm.h"
+#include "runtime/microvm_checkpoint.h"
 #include "runtime/microvm_plan.h"
 #include "runtime/monitor.h"
 #include "runtime/template.h"
@@ -86,7 +87,14 @@ static int microvm_open(struct launch *launch, struct error *err)
 	if (vm->kernel_fd < 0)
 		return vm->kernel_fd;
 	vm->initrd_fd = guest_file_open(vm->initrd_path, "initrd.cpio", &initrd_name, err);
-	return vm->initrd_fd < 0 ? vm->initrd_fd : microvm_open_image(launch, err);
+	if (vm->initrd_fd < 0)
+		return vm->initrd_fd;
+	if (launch->options->checkpoint) {
+		vm->checkpoint_fd = microvm_checkpoint_open(launch->options->checkpoint, err);
+		if (vm->checkpoint_fd < 0)
+			return vm->checkpoint_fd;
+	}
+	return microvm_open_image(launch, err);
 }
 
 static int microvm_make_jail_directory(struct launch *launch, struct error *err)
@@ -180,6 +188,21 @@ static int microvm_let_streams_go(const struct launch *launch, struct error *err
 	return 0;
 }
 
+static int microvm_go_on(struct launch *launch, struct vm_config *config, struct vm **vm, struct error *err)
+{
+	cleanup_strbuf struct strbuf owner = STRBUF_INIT;
+	int result = vm_checkpoint_owner(launch->vm.checkpoint_fd, &owner, err);
+
+	if (result == 0)
+		result = microvm_checkpoint_check_owner(launch, &owner, err);
+	config->snapshot_fd = launch->vm.checkpoint_fd;
+	config->snapshot_key = VM_CHECKPOINT_KEY;
+	config->snapshot_read = true;
+	if (result == 0)
+		result = vm_create(vm, config, err);
+	return result < 0 ? error_prefix(err, "go on from the checkpoint in %s", launch->options->checkpoint) : 0;
+}
+
 /* From a template where there is one; else it boots, and writes one where that is possible. */
 static int microvm_create(struct launch *launch, struct vm_config *config, struct vm **vm, struct error *err)
 {
@@ -192,6 +215,8 @@ static int microvm_create(struct launch *launch, struct vm_config *config, struc
 	if (result < 0)
 		return result;
 	config->host = &host;
+	if (launch->vm.checkpoint_fd >= 0)
+		return microvm_go_on(launch, config, vm, err);
 	config->snapshot_fd = -EBADF;
 	config->snapshot_key = key;
 	if (vm_snapshot_key(config, key, err) == 0) {
@@ -332,6 +357,7 @@ static void microvm_close(struct launch *launch)
 	close_fd(&launch->vm.kernel_fd);
 	close_fd(&launch->vm.initrd_fd);
 	close_fd(&launch->vm.image_fd);
+	close_fd(&launch->vm.checkpoint_fd);
 }
 
 /* The caller's descriptors, whatever they are, have no business in a monitor, which keeps what it does not close. */
@@ -344,6 +370,7 @@ static void microvm_close_inherited(const struct launch *launch)
 		launch->vm.kernel_fd,
 		launch->vm.initrd_fd,
 		launch->vm.image_fd,
+		launch->vm.checkpoint_fd,
 		log_descriptor(),
 	};
 
@@ -414,5 +441,6 @@ const struct isolation isolation_microvm = {
 	.processes = microvm_processes,
 	.pause = microvm_pause,
 	.update = microvm_update,
+	.checkpoint = microvm_checkpoint,
 	.statistics = microvm_statistics,
 };

@@ -387,6 +387,8 @@ static int launch_make(struct launch *launch, char *bundle, struct error *err)
 	}
 	launch_fill_record(launch, bundle);
 	result = launch_keep_config(launch, err);
+	if (result == 0 && launch->options->checkpoint && !launch->isolation->checkpoint)
+		result = error_set(err, -ENOTSUP, "restore: the container is no micro-VM (--isolation=microvm)");
 	if (result == 0)
 		result = launch->isolation->prepare(launch, err);
 	if (result == 0)
@@ -412,7 +414,8 @@ int launch_create(const struct launch_options *options, struct launch **ret, str
 	launch->child.signal_fd = options->signal_fd;
 	launch->listener_fd = launch->terminal_fd = launch->resctrl_fd = -EBADF;
 	launch->join.clone_into_fd = -EBADF;
-	launch->vm.kvm_fd = launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
+	launch->vm.checkpoint_fd = launch->vm.kvm_fd = launch->vm.kernel_fd = launch->vm.initrd_fd =
+		launch->vm.proc_fd = -EBADF;
 	launch->vm.template_fd = launch->vm.template.directory_fd = launch->vm.template.fd = -EBADF;
 	launch->vm.image_fd = -EBADF;
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)

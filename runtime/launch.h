@@ -75,8 +75,10 @@ struct launch_options {
 	const char *guest_kernel, *guest_initrd; /* NULL: the bundle's, the host's configuration's, duet's own */
 	const char *vm_boot, *vm_memory, *vm_vcpus, *vm_boot_timeout;
 	bool vm_huge_pages;
-	bool vm_console;  /* the guest kernel's messages to standard error */
-	bool no_template; /* the guest boots, and writes no template either (runtime/template.h) */
+	bool vm_console;        /* the guest kernel's messages to standard error */
+	const char *checkpoint; /* a directory: the container goes on from there (runtime/microvm_checkpoint.h); NULL:
+				   it begins */
+	bool no_template;       /* the guest boots, and writes no template either (runtime/template.h) */
 	bool no_pivot, no_new_keyring;
 	bool init;            /* a small first process above the container's own (process_plan.h) */
 	bool may_start_early; /* foreground: nothing happens between launch_create() and launch_start() */
@@ -102,6 +104,7 @@ struct launch_vm {
 	int kvm_fd, kernel_fd, initrd_fd, proc_fd;
 	int image_fd; /* the disk image; -EBADF: none */
 	bool root_is_image;
+	int checkpoint_fd;                     /* the machine's state, to go on from; -EBADF: it boots */
 	const char *kernel_path, *initrd_path; /* of the options', the bundle's or the settings'; NULL: duet's own */
 	char *kernel_name, *cmdline;
 	enum boot_protocol boot;

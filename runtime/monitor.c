@@ -252,6 +252,18 @@ static void log_ready(void)
 	log_debug("monitor ready to enter the guest after %.3f ms of processor time", monitor_spent_ms());
 }
 
+/* PREPARED, for a machine that stands still where it was saved. */
+static int prepared(struct monitor *monitor, struct error *err)
+{
+	int result = launch_child_prepared(monitor->launch, err);
+
+	if (result < 0)
+		return result;
+	monitor_enter(monitor, PHASE_CREATED);
+	monitor->launch_waits = result > 0;
+	return result > 0 ? monitor_go_on(monitor, err) : 0;
+}
+
 /* The guest's first instruction comes when every thread, this one the last, has given up what it does not need. */
 static int start_confined(struct monitor *monitor, struct error *err)
 {
@@ -267,7 +279,9 @@ static int start_confined(struct monitor *monitor, struct error *err)
 		result = confine_drop_capabilities(err);
 	if (result == 0)
 		result = confine_system_calls(&monitor_filter, err);
-	return result < 0 ? result : vm_pause(monitor->vm, false, err);
+	if (result < 0)
+		return result;
+	return monitor->resumes ? prepared(monitor, err) : vm_pause(monitor->vm, false, err);
 }
 
 int monitor_run(struct monitor *monitor, struct error *err)
@@ -366,6 +380,9 @@ int monitor_create(struct monitor **ret, struct launch *launch, struct vm *vm, c
 		result = listen_control(monitor, err);
 	if (result == 0)
 		result = listen_streams(monitor, streams, err);
+	monitor->resumes = launch->vm.checkpoint_fd >= 0;
+	if (result == 0 && monitor->resumes)
+		vsock_reset_saved(monitor->vsock);
 	if (result < 0) {
 		free(monitor->message);
 		free(monitor);

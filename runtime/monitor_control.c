@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -110,10 +111,12 @@ static int serve_start(struct monitor *monitor, struct monitor_peer *peer, struc
 
 	if (monitor->phase != PHASE_CREATED)
 		return error_set(err, -EINVAL, "the micro-VM does not wait to be started");
+	peer->wish = PEER_START;
+	if (monitor->resumes)
+		return monitor_go_on(monitor, err);
 	result = monitor_tell_start(monitor, err);
 	if (result < 0)
 		return result;
-	peer->wish = PEER_START;
 	monitor_enter(monitor, PHASE_STARTING);
 	return 0;
 }
@@ -154,6 +157,26 @@ static int serve_pause(
 		return result;
 	monitor->paused = paused;
 	say_done(peer);
+	return 0;
+}
+
+static int serve_checkpoint(
+	struct monitor *monitor, struct monitor_peer *peer, struct message *request, struct error *err)
+{
+	uint32_t leave_running;
+	int result;
+
+	if (request->length != sizeof(leave_running) || request->fd < 0)
+		return refuse_malformed(err);
+	memcpy(&leave_running, request->data, sizeof(leave_running));
+	if (monitor->phase != PHASE_RUNNING)
+		return error_set(err, -ESRCH, "the container is not running");
+	result = monitor_checkpoint(monitor, request->fd, err);
+	if (result < 0)
+		return result;
+	say_done(peer);
+	if (!leave_running)
+		_exit(128 + SIGKILL);
 	return 0;
 }
 
@@ -295,6 +318,8 @@ static int serve(struct monitor *monitor, struct monitor_peer *peer, struct mess
 		return serve_signal(monitor, peer, request, err);
 	case CONTROL_PAUSE:
 		return serve_pause(monitor, peer, request, err);
+	case CONTROL_CHECKPOINT:
+		return serve_checkpoint(monitor, peer, request, err);
 	case CONTROL_STATUS:
 		serve_status(monitor, peer);
 		return 0;

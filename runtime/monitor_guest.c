@@ -64,24 +64,33 @@ int monitor_tell_start(struct monitor *monitor, struct error *err)
 	return monitor_tell(monitor, GUEST_START, &payload, err);
 }
 
-static int tell_create(struct monitor *monitor, struct error *err)
+int monitor_put_renewal(struct strbuf *payload, struct error *err)
 {
-	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
 	unsigned char entropy[ENTROPY_BYTES];
 	struct timespec now;
 
 	if (clock_gettime(CLOCK_REALTIME, &now) < 0 ||
 		getrandom(entropy, sizeof(entropy), 0) != (ssize_t)sizeof(entropy))
 		return error_set(err, errno, "read the clock and the entropy for the guest");
-	wire_put_i64(&payload, now.tv_sec);
-	wire_put_u32(&payload, (uint32_t)now.tv_nsec);
-	wire_put_bytes(&payload, entropy, sizeof(entropy));
+	wire_put_i64(payload, now.tv_sec);
+	wire_put_u32(payload, (uint32_t)now.tv_nsec);
+	wire_put_bytes(payload, entropy, sizeof(entropy));
+	explicit_bzero(entropy, sizeof(entropy));
+	return 0;
+}
+
+static int tell_create(struct monitor *monitor, struct error *err)
+{
+	cleanup_strbuf struct strbuf payload = STRBUF_INIT;
+	int result = monitor_put_renewal(&payload, err);
+
+	if (result < 0)
+		return result;
 	strbuf_append(&payload, monitor->launch->vm.limits.data, monitor->launch->vm.limits.length);
 	container_plan_encode(&monitor->launch->vm.guest, &payload);
 	process_plan_encode(&monitor->launch->process, &payload);
 	network_plan_encode(&monitor->launch->vm.network, &payload);
 	wire_put_u8(&payload, monitor->launch->vm.root_is_image);
-	explicit_bzero(entropy, sizeof(entropy));
 	return monitor_tell(monitor, GUEST_CREATE, &payload, err);
 }
 

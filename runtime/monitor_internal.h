@@ -6,6 +6,7 @@
  * monitor_guest.c    what the guest's init says and is told
  * monitor_sessions.c the processes that exec puts beside the container's own
  * monitor_control.c  what other commands ask over the control socket
+ * monitor_checkpoint.c saving the machine in the middle of its work, and going on
  *
  * One thread. Nothing in the loop waits for the guest, which is not trusted to read or to answer, nor for a peer.
  */
@@ -63,6 +64,7 @@ struct monitor {
 	size_t outgoing_start;
 	int finished[3];   /* of the container's own streams, as in a session */
 	int terminal;      /* the pty's slave, to ask its size; -EBADF: none */
+	bool resumes;      /* the machine goes on from a checkpoint, and stands still until START */
 	bool launch_waits; /* the command that made this waits for the outcome of START */
 	double begin_ms;   /* when the guest was let go, on the monotonic clock */
 	int wait_status;   /* of the workload, from PHASE_EXITED on */
@@ -95,6 +97,17 @@ int monitor_resize(struct monitor *monitor, struct error *err);
 int monitor_flush(struct monitor *monitor, struct error *err);
 /* All that it has said. An error is the end of the machine. */
 int monitor_read_guest(struct monitor *monitor, struct error *err);
+
+/* The clock and fresh entropy, which CREATE and GO_ON begin with. */
+int monitor_put_renewal(struct strbuf *payload, struct error *err);
+
+/* ---- monitor_checkpoint.c ---- */
+
+/* Writes the machine's state to the file. The machine goes on afterwards, or if it fails. -EBUSY: there are processes
+ * of exec. */
+int monitor_checkpoint(struct monitor *monitor, int fd, struct error *err);
+/* In place of START: lets a machine that stands still go on, with the clock set and fresh entropy. */
+int monitor_go_on(struct monitor *monitor, struct error *err);
 
 /* ---- monitor_sessions.c ---- */
 

@@ -14,6 +14,7 @@
 #include "runtime/descriptor.h"
 #include "runtime/hooks.h"
 #include "runtime/lifecycle.h"
+#include "runtime/microvm_checkpoint.h"
 #include "runtime/terminal.h"
 
 #define RESTORE_LOG "restore.log"
@@ -235,6 +236,11 @@ static int restore_up(struct launch *launch, void *context, struct error *err)
 
 int lifecycle_restore(struct launch_options *launch, const struct checkpoint_options *options, struct error *err)
 {
+	if (microvm_checkpoint_is_there(options)) {
+		launch->isolation = "microvm";
+		launch->checkpoint = microvm_checkpoint_path(options);
+		return lifecycle_run(launch, false, err);
+	}
 	launch->isolation = "container";
 	launch->bring_up = restore_up;
 	launch->bring_up_context = (void *)options;

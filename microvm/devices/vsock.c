@@ -108,7 +108,7 @@ void vsock_bury(struct vsock_connection *connection)
 	vsock_connection_signal_finished(connection);
 }
 
-static void queue_reset(struct vsock *vsock, const struct vsock_reset *reset)
+void vsock_queue_reset(struct vsock *vsock, const struct vsock_reset *reset)
 {
 	if (vsock->reset_count == VSOCK_RESETS_MAX)
 		return;
@@ -124,7 +124,7 @@ static void queue_connection_reset(struct vsock_connection *connection)
 		.type = VIRTIO_VSOCK_TYPE_STREAM,
 	};
 
-	queue_reset(connection->vsock, &reset);
+	vsock_queue_reset(connection->vsock, &reset);
 }
 
 void vsock_reset_guest(struct vsock_connection *connection)
@@ -190,7 +190,7 @@ static void handle_packet(struct vsock *vsock, const struct virtqueue_chain *cha
 			.type = header.type,
 		};
 
-		queue_reset(vsock, &reset);
+		vsock_queue_reset(vsock, &reset);
 	}
 }
 
@@ -474,6 +474,7 @@ static int listen_locked(struct vsock *vsock, struct vsock_port *port, struct er
 	connection->next = *place;
 	*place = connection;
 	vsock->port_count++;
+	vsock_adopt_saved(vsock, connection);
 	return 0;
 }
 
@@ -513,6 +514,7 @@ void vsock_destroy(struct vsock *vsock)
 			vsock_bury(vsock->ports[i]);
 	}
 	free_dead(vsock);
+	vsock_free_saved(vsock);
 	event_loop_remove(vsock->device.loop, &vsock->wake);
 	close_fd(&vsock->wake.fd);
 	(void)pthread_mutex_destroy(&vsock->device.lock);

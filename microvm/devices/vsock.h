@@ -53,10 +53,15 @@ void vsock_unlisten(struct vsock *vsock, uint32_t port);
  */
 void vsock_hold(struct vsock *vsock, uint32_t port, int event_fd);
 void vsock_release(struct vsock *vsock);
-/* With the device held (mmio.h). -EBUSY: there are connections. */
-int vsock_save(struct vsock *vsock, struct strbuf *out, struct error *err);
-/* The port that was held is held again, its request has come. */
+/* With the device held (mmio.h), and the loop (event_loop_hold()). Connections are saved with what has come from the
+ * guest and is on its way to write_fd; what waits in read_fd is not. */
+void vsock_save(struct vsock *vsock, struct strbuf *out);
+/* Whether bytes are under way on a connection whose descriptors are sockets, in either direction. The loop is held. */
+bool vsock_has_input(struct vsock *vsock, uint32_t port);
+/* The port that was held is held again, its request has come. Each connection goes on with the descriptors of the
+ * vsock_listen() for its port that follows; the others are reset by vsock_reset_saved(). */
 int vsock_restore(struct vsock *vsock, struct wire_reader *in, struct error *err);
+void vsock_reset_saved(struct vsock *vsock);
 
 /* After the loop has stopped. */
 void vsock_destroy(struct vsock *vsock);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "microvm/devices/vsock_internal.h"
 
 #define HEADER_BYTES sizeof(struct virtio_vsock_hdr)
 #define PARTS_MAX    16 /* fragments of guest memory per system call */
@@ -276,6 +277,45 @@ void vsock_connection_accept(struct vsock_connection *connection, uint32_t guest
 	connection->input_ready = has_end(&connection->input);
 	if (has_end(&connection->output))
 		(void)watch_end(connection, &connection->output, 0);
+}
+
+/* An end that had been closed is closed again; the loop's first events find what there is to be done. */
+void vsock_connection_resume(struct vsock_connection *connection, const struct vsock_saved *saved)
+{
+	connection->state = VSOCK_CONNECTED;
+	connection->guest_port = saved->guest_port;
+	connection->forwarded = saved->forwarded;
+	connection->forwarded_told = saved->forwarded_told;
+	connection->sent = saved->sent;
+	connection->peer_allocated = saved->peer_allocated;
+	connection->peer_forwarded = saved->peer_forwarded;
+	connection->pending = saved->pending;
+	connection->shutdown_flags = saved->shutdown_flags;
+	connection->guest_finished = saved->guest_finished;
+	connection->guest_deaf = saved->guest_deaf;
+	if (!saved->has_input)
+		close_end(connection, &connection->input, SHUT_RD);
+	connection->input_ready = has_end(&connection->input);
+	if (has_end(&connection->output) && saved->waiting_bytes) {
+		memcpy(connection->buffer, saved->waiting, saved->waiting_bytes);
+		connection->buffer_used = (uint32_t)saved->waiting_bytes;
+	}
+	if (!saved->has_output || (saved->guest_finished && !saved->waiting_bytes))
+		finish_output(connection);
+	else if (watch_end(connection, &connection->output, connection->buffer_used ? EPOLLOUT : 0) < 0 &&
+		 connection->buffer_used)
+		/* A regular file cannot be waited for, and need not be. */
+		drain(connection);
+	vsock_queue_turn(connection);
+}
+
+bool vsock_connection_has_input(const struct vsock_connection *connection)
+{
+	char byte;
+
+	return connection->state == VSOCK_CONNECTED && has_end(&connection->input) &&
+	       connection->input.descriptor.kind == VSOCK_DESCRIPTOR_SOCKET &&
+	       recv(connection->input.descriptor.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 static uint32_t peer_free(const struct vsock_connection *connection)

@@ -79,6 +79,13 @@ void vsock_connection_guest_gone(struct vsock_connection *connection);
 bool vsock_connection_wants_turn(const struct vsock_connection *connection);
 size_t vsock_connection_fill(struct vsock_connection *connection, const struct virtqueue_chain *chain);
 
+/* What it was when its machine was saved: for vsock_snapshot.c. waiting: bytes that have come from the guest; at most
+ * VSOCK_BUFFER_BYTES. From any thread while the loop does not run. */
+struct vsock_saved;
+void vsock_connection_resume(struct vsock_connection *connection, const struct vsock_saved *saved);
+/* Whether bytes are there that would be read for the guest. */
+bool vsock_connection_has_input(const struct vsock_connection *connection);
+
 /* Tells whoever asked that nothing more will reach write_fd. Any thread. */
 void vsock_connection_signal_finished(struct vsock_connection *connection);
 

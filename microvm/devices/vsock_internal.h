@@ -36,9 +36,20 @@ struct vsock {
 	int held_event_fd;
 	bool held_request, held_released;
 	uint32_t held_guest_port, held_allocated, held_forwarded;
+	struct vsock_saved *saved; /* vsock_restore(): connections that wait for a host's end */
 	unsigned tx_untold;
 	size_t tx_untold_bytes;
 	struct virtqueue_chain chain; /* of the loop's thread */
+};
+
+/* A connection of the machine that was saved, until its port is listened on again. */
+struct vsock_saved {
+	struct vsock_saved *next;
+	uint32_t host_port, guest_port;
+	uint32_t forwarded, forwarded_told, sent, peer_allocated, peer_forwarded, pending, shutdown_flags;
+	bool has_input, has_output, guest_finished, guest_deaf;
+	void *waiting; /* what has come from the guest and waits for write_fd */
+	size_t waiting_bytes;
 };
 
 /* All with device.lock held. */
@@ -49,5 +60,10 @@ void vsock_wake(struct vsock *vsock);
 void vsock_hold_request(struct vsock *vsock, const struct virtio_vsock_hdr *header);
 /* On the loop's thread: answers it once it was released. */
 void vsock_answer_held(struct vsock *vsock);
+/* Sends a RST, when the guest takes one. */
+void vsock_queue_reset(struct vsock *vsock, const struct vsock_reset *reset);
+/* A new connection goes on as the one that was saved for its port, if there is one. */
+void vsock_adopt_saved(struct vsock *vsock, struct vsock_connection *connection);
+void vsock_free_saved(struct vsock *vsock);
 
 #endif

@@ -37,7 +37,7 @@ static int setup(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
 		memset(fixture.memory.regions[0].host + pages[i] * 4096, (int)(i + 1), 4096);
 	strbuf_string(&text, "the machine's state");
-	assert_int_equal(snapshot_write(fixture.fd, key, &text, &fixture.memory, &err), 0);
+	assert_int_equal(snapshot_write(fixture.fd, key, &text, &fixture.memory, SNAPSHOT_TOUCHED, &err), 0);
 	strbuf_free(&text);
 	*state = &fixture;
 	return 0;

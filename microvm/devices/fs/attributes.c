@@ -123,7 +123,7 @@ static int set_size(struct fs_call *call, struct fs_inode *inode, const struct f
 	result = fs_begin_changing(call, !(in->valid & FATTR_KILL_SUIDGID));
 	if (result < 0)
 		return result;
-	if (handle && handle->writable)
+	if (handle && fs_handle_is_writable(handle))
 		return ftruncate(handle->fd, (off_t)in->size) < 0 ? -errno : 0;
 	fd = fs_reopen(call, inode, O_WRONLY);
 	if (fd < 0)

@@ -196,6 +196,33 @@ struct virtio_device *fs_device(struct fs *fs)
 	return &fs->device;
 }
 
+void fs_hold(struct fs *fs)
+{
+	if (fs->started)
+		event_loop_hold(&fs->loop);
+}
+
+void fs_release_hold(struct fs *fs)
+{
+	if (fs->started)
+		event_loop_release(&fs->loop);
+}
+
+/* The end of a session that the next request would have brought about has come for whoever goes on from here. */
+int fs_save(struct fs *fs, struct strbuf *out, struct error *err)
+{
+	if (fs->session_over) {
+		fs_server_reset(fs->server);
+		fs->session_over = false;
+	}
+	return fs_server_save(fs->server, out, err);
+}
+
+int fs_restore(struct fs *fs, struct wire_reader *in, struct error *err)
+{
+	return fs_server_restore(fs->server, in, err);
+}
+
 void fs_destroy(struct fs *fs)
 {
 	if (!fs)

@@ -39,7 +39,7 @@ int fs_opendir(struct fs_call *call)
 		return fd;
 	if (server->cache == FS_CACHE_ALWAYS)
 		out.open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
-	out.fh = fs_handles_add(&server->handles, inode, fd, true, false);
+	out.fh = fs_handles_add(&server->handles, inode, fd, true, 0);
 	return fs_reply(call, &out, sizeof(out));
 }
 

@@ -87,7 +87,7 @@ static int reply_open(struct fs_call *call, struct fs_inode *inode, int fd, int 
 	struct fs_server *server = call->server;
 	bool reads_only = (flags & O_ACCMODE) == O_RDONLY;
 	bool unchanged = fs_unchanged_since_open(inode, attributes);
-	struct fuse_open_out out = { .fh = fs_handles_add(&server->handles, inode, fd, false, !reads_only) };
+	struct fuse_open_out out = { .fh = fs_handles_add(&server->handles, inode, fd, false, flags) };
 
 	if (server->cache == FS_CACHE_ALWAYS || (server->cache == FS_CACHE_AUTO && unchanged))
 		out.open_flags |= FOPEN_KEEP_CACHE;

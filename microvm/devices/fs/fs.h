@@ -16,6 +16,7 @@
 #ifndef DUET_MICROVM_DEVICES_FS_FS_H
 #define DUET_MICROVM_DEVICES_FS_FS_H
 
+#include "base/wire.h"
 #include "microvm/devices/virtio.h"
 
 #define FS_DESCRIPTORS_DEFAULT 65536
@@ -65,6 +66,15 @@ int fs_create(struct fs **fs, const struct fs_options *options, struct error *er
 int fs_start(struct fs *fs, struct error *err);
 
 struct virtio_device *fs_device(struct fs *fs);
+
+/* What the guest knows and has open, as bytes, while the device's thread is held by fs_hold(). And into a device that
+ * no guest has spoken to and whose thread has not been started: nodes and open files are found again by their names
+ * below root_fd. -ESTALE names an open file that has been deleted, is not there or is another one now. */
+int fs_save(struct fs *fs, struct strbuf *out, struct error *err);
+int fs_restore(struct fs *fs, struct wire_reader *in, struct error *err);
+/* Keeps a thread that serves from beginning with another request, and returns when the last one is answered. */
+void fs_hold(struct fs *fs);
+void fs_release_hold(struct fs *fs);
 
 /* Stops the thread and closes everything. */
 void fs_destroy(struct fs *fs);

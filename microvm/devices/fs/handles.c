@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "microvm/devices/fs/handles.h"
 
+#include <fcntl.h>
+
 #include "base/alloc.h"
 
 #define NO_SLOT     UINT32_MAX
@@ -16,7 +18,7 @@ int fs_handles_room(const struct fs_handles *handles)
 	return handles->count < handles->max ? 0 : -ENFILE;
 }
 
-uint64_t fs_handles_add(struct fs_handles *handles, struct fs_inode *inode, int fd, bool directory, bool writable)
+uint64_t fs_handles_add(struct fs_handles *handles, struct fs_inode *inode, int fd, bool directory, int flags)
 {
 	uint32_t slot = handles->first_free;
 	uint32_t generation = 0;
@@ -32,7 +34,7 @@ uint64_t fs_handles_add(struct fs_handles *handles, struct fs_inode *inode, int 
 		slot = handles->used++;
 	}
 	handles->slots[slot] = (struct fs_handle){
-		.fd = fd, .generation = generation, .directory = directory, .writable = writable, .inode = inode
+		.fd = fd, .generation = generation, .directory = directory, .flags = flags, .inode = inode
 	};
 	handles->count++;
 	fs_inode_opened(handles->inodes, inode);
@@ -47,6 +49,11 @@ struct fs_handle *fs_handles_find(const struct fs_handles *handles, uint64_t id,
 	if (!handle || handle->fd < 0 || handle->generation != (uint32_t)(id >> 32))
 		return NULL;
 	return handle->inode->id == node && handle->directory == directory ? handle : NULL;
+}
+
+bool fs_handle_is_writable(const struct fs_handle *handle)
+{
+	return (handle->flags & O_ACCMODE) != O_RDONLY;
 }
 
 void fs_handles_remove(struct fs_handles *handles, struct fs_handle *handle)

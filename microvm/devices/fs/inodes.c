@@ -14,7 +14,7 @@
 #define BUCKETS_FIRST 1024
 #define NO_SLOT       UINT32_MAX
 
-static struct fs_inode_key key_of(const struct statx *attributes)
+struct fs_inode_key fs_inode_key_of(const struct statx *attributes)
 {
 	return (struct fs_inode_key){
 		.device = makedev(attributes->stx_dev_major, attributes->stx_dev_minor),
@@ -199,6 +199,7 @@ static void inode_free(struct fs_inodes *inodes, struct fs_inode *inode)
 	inodes->first_free = slot;
 	inodes->count--;
 	free(inode->name);
+	free(inode->former);
 	free(inode);
 }
 
@@ -258,12 +259,12 @@ void fs_inode_unnamed(struct fs_inodes *inodes, struct fs_inode *inode, uint64_t
 {
 	if (inode->parent != directory || !inode->name || strcmp(inode->name, name) != 0)
 		return;
-	free(inode->name);
-	inode->name = NULL;
+	free(inode->former);
+	inode->former = take_pointer(&inode->name);
 	list_update(inodes, inode);
 }
 
-static int stat_at(int directory, const char *name, struct statx *attributes)
+int fs_inode_stat_at(int directory, const char *name, struct statx *attributes)
 {
 	int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name ? 0 : AT_EMPTY_PATH);
 
@@ -279,7 +280,8 @@ static int open_by_name(struct fs_inodes *inodes, struct fs_inode *inode, int di
 
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ENOTDIR ? -ESTALE : fd;
-	if (stat_at(fd, "", &attributes) < 0 || (key = key_of(&attributes), !same_key(&key, &inode->key))) {
+	if (fs_inode_stat_at(fd, "", &attributes) < 0 ||
+		(key = fs_inode_key_of(&attributes), !same_key(&key, &inode->key))) {
 		fs_inodes_discard(inodes, &fd);
 		return -ESTALE;
 	}
@@ -317,9 +319,9 @@ struct fs_inode *fs_inodes_hold_name(
 	struct fs_inode_key key;
 	struct fs_inode *inode;
 
-	if (stat_at(directory_fd, name, &attributes) < 0)
+	if (fs_inode_stat_at(directory_fd, name, &attributes) < 0)
 		return NULL;
-	key = key_of(&attributes);
+	key = fs_inode_key_of(&attributes);
 	inode = find_key(inodes, &key);
 	if (!inode || inode->parent != directory->id || !inode->name || strcmp(inode->name, name) != 0)
 		return inode;
@@ -335,12 +337,12 @@ int fs_inode_stat(struct fs_inodes *inodes, struct fs_inode *inode, struct statx
 {
 	struct fs_inode *parent = inode->fd < 0 && inode->name ? fs_inodes_find(inodes, inode->parent) : NULL;
 	int fd = parent ? fs_inode_fd(inodes, parent) : fs_inode_fd(inodes, inode);
-	int result = fd < 0 ? fd : stat_at(fd, parent ? inode->name : "", attributes);
+	int result = fd < 0 ? fd : fs_inode_stat_at(fd, parent ? inode->name : "", attributes);
 	struct fs_inode_key key;
 
 	if (result < 0)
 		return parent && (result == -ENOENT || result == -ENOTDIR) ? -ESTALE : result;
-	key = key_of(attributes);
+	key = fs_inode_key_of(attributes);
 	if (same_key(&key, &inode->key))
 		return 0;
 	if (parent)
@@ -399,7 +401,7 @@ static int inspect(struct fs_inodes *inodes, struct fs_inode *directory, struct 
 int fs_inodes_enter(struct fs_inodes *inodes, struct fs_inode *directory, const char *name,
 	const struct statx *attributes, int fd, struct fs_inode **entered)
 {
-	struct fs_inode_key key = key_of(attributes);
+	struct fs_inode_key key = fs_inode_key_of(attributes);
 	struct fs_inode *inode = find_key(inodes, &key);
 	int result = 0;
 
@@ -433,7 +435,7 @@ int fs_inodes_lookup(struct fs_inodes *inodes, struct fs_inode *directory, const
 	struct fs_inode **found)
 {
 	int directory_fd = directory->sealed ? -EACCES : fs_inode_fd(inodes, directory);
-	int result = directory_fd < 0 ? directory_fd : stat_at(directory_fd, name, attributes);
+	int result = directory_fd < 0 ? directory_fd : fs_inode_stat_at(directory_fd, name, attributes);
 
 	return result < 0 ? result : fs_inodes_enter(inodes, directory, name, attributes, -1, found);
 }
@@ -445,7 +447,7 @@ int fs_inodes_init(struct fs_inodes *inodes, int root_fd, struct fs_budget *budg
 	struct statx attributes;
 	struct fs_inode_key key;
 	struct fs_inode *root;
-	int result = stat_at(root_fd, "", &attributes);
+	int result = fs_inode_stat_at(root_fd, "", &attributes);
 
 	if (result < 0)
 		return error_set(err, -result, "look at the directory to share with the guest");
@@ -453,7 +455,7 @@ int fs_inodes_init(struct fs_inodes *inodes, int root_fd, struct fs_budget *budg
 		return error_set(err, ENOTDIR, "share a file with the guest that is not a directory");
 	*inodes = (struct fs_inodes){ .budget = budget, .first_free = NO_SLOT };
 	hash_grow(inodes);
-	key = key_of(&attributes);
+	key = fs_inode_key_of(&attributes);
 	root = inode_new(inodes, &key);
 	root->fd = root_fd;
 	root->lookups = 1;
@@ -482,4 +484,47 @@ void fs_inodes_close(struct fs_inodes *inodes)
 void fs_inodes_begin(struct fs_inodes *inodes)
 {
 	inodes->serial++;
+}
+
+/* --- for snapshots --- */
+
+struct fs_inode *fs_inodes_place(struct fs_inodes *inodes, uint32_t slot, uint32_t generation)
+{
+	struct fs_inode *inode = xcalloc(1, sizeof(*inode));
+
+	inode->id = (uint64_t)generation << 32 | (slot + 1);
+	inode->fd = -1;
+	inodes->slots[slot] = (struct fs_inode_slot){ .inode = inode, .generation = generation };
+	inodes->count++;
+	return inode;
+}
+
+bool fs_inodes_hash(struct fs_inodes *inodes, struct fs_inode *inode)
+{
+	if (find_key(inodes, &inode->key))
+		return false;
+	hash_insert(inodes, inode);
+	return true;
+}
+
+void fs_inodes_extend(struct fs_inodes *inodes, uint32_t slots)
+{
+	inodes->slots_capacity = slots;
+	inodes->slots_used = slots;
+	inodes->slots = xrealloc(inodes->slots, slots, sizeof(*inodes->slots));
+	for (uint32_t slot = 1; slot < slots; slot++)
+		inodes->slots[slot] = (struct fs_inode_slot){ .generation = 0 };
+	while (inodes->bucket_count < slots)
+		hash_grow(inodes);
+}
+
+void fs_inodes_free_rest(struct fs_inodes *inodes)
+{
+	inodes->first_free = NO_SLOT;
+	for (uint32_t slot = inodes->slots_used; slot-- > 1;) {
+		if (inodes->slots[slot].inode)
+			continue;
+		inodes->slots[slot].next_free = inodes->first_free;
+		inodes->first_free = slot;
+	}
 }

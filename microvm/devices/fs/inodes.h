@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/wire.h"
 
 #define FS_INODES_MAX (1U << 20)
 #define FS_STATX_MASK (STATX_BASIC_STATS | STATX_MNT_ID)
@@ -49,6 +50,7 @@ struct fs_inode {
 	unsigned handles;
 	uint64_t parent; /* node id of the directory where it was last found */
 	char *name;      /* its name there; NULL: none is known */
+	char *former;    /* the name that it had when it was removed, for messages; or NULL */
 	bool mount_root; /* found on another mount or device than its directory */
 	bool other_device;
 	bool sealed; /* on a file system that is an interface to the host's kernel */
@@ -120,5 +122,23 @@ struct fs_inode *fs_inodes_hold_name(
 /* It is gone; it is that name now. */
 void fs_inode_unnamed(struct fs_inodes *inodes, struct fs_inode *inode, uint64_t directory, const char *name);
 void fs_inode_renamed(struct fs_inodes *inodes, struct fs_inode *inode, uint64_t directory, const char *name);
+
+/* Snapshots (snapshot.c): the table as bytes; and into a table with nothing but its root. Each node is looked for under
+ * its name. One that had open files must be found, and be the same file: by inode number, or else, a regular one, by
+ * size and time of its last change (a copy on another host). The others, if they are not found, are stale for the
+ * guest. -ESTALE, with the path, for an open file without a name, or one that is not there or another one. */
+int fs_inodes_save(const struct fs_inodes *inodes, struct strbuf *out, struct error *err);
+int fs_inodes_restore(struct fs_inodes *inodes, struct wire_reader *in, struct error *err);
+
+/* For snapshot.c. */
+struct fs_inode_key fs_inode_key_of(const struct statx *attributes);
+int fs_inode_stat_at(int directory, const char *name, struct statx *attributes);
+/* A node into a slot of its own that is free; it has no name and is not hashed. */
+struct fs_inode *fs_inodes_place(struct fs_inodes *inodes, uint32_t slot, uint32_t generation);
+/* By the key of the node. False: there is such a node already. */
+bool fs_inodes_hash(struct fs_inodes *inodes, struct fs_inode *inode);
+/* As many slots, all free but the root's; to be followed by fs_inodes_free_rest(). */
+void fs_inodes_extend(struct fs_inodes *inodes, uint32_t slots);
+void fs_inodes_free_rest(struct fs_inodes *inodes);
 
 #endif

@@ -65,6 +65,10 @@ void fs_server_destroy(struct fs_server *server);
 /* The guest is gone: forgets everything, closes everything but the root. */
 void fs_server_reset(struct fs_server *server);
 
+/* snapshot.c: what fs_save() and fs_restore() do. */
+int fs_server_save(const struct fs_server *server, struct strbuf *out, struct error *err);
+int fs_server_restore(struct fs_server *server, struct wire_reader *in, struct error *err);
+
 /* To be called on the thread that serves: takes the thread's credentials down to what is needed (credentials.h) and
  * makes /proc/self/fd its working directory. */
 int fs_worker_create(struct fs_worker **worker, struct fs_server *server, struct error *err);

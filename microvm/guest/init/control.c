@@ -76,7 +76,8 @@ static void create_order_free(struct create_order *order)
 	network_plan_free(&order->network);
 }
 
-static int read_create(const struct init *init, struct wire_reader *in, struct create_order *order, struct error *err)
+/* What a machine that goes on from another one's state needs first. */
+static int renew(const struct init *init, const char *message, struct wire_reader *in, struct error *err)
 {
 	int64_t seconds = wire_get_i64(in);
 	uint32_t nanoseconds = wire_get_u32(in);
@@ -85,10 +86,15 @@ static int read_create(const struct init *init, struct wire_reader *in, struct c
 	int result;
 
 	if (in->failed)
-		return refuse_malformed("CREATE", err);
+		return refuse_malformed(message, err);
 	result = machine_set_clock(init, seconds, nanoseconds, err);
-	if (result == 0)
-		result = machine_add_entropy(init, entropy, entropy_bytes, err);
+	return result < 0 ? result : machine_add_entropy(init, entropy, entropy_bytes, err);
+}
+
+static int read_create(const struct init *init, struct wire_reader *in, struct create_order *order, struct error *err)
+{
+	int result = renew(init, "CREATE", in, err);
+
 	if (result == 0)
 		result = cgroup_resources_decode(&order->resources, in, err);
 	if (result == 0)
@@ -212,6 +218,10 @@ static void obey(struct init *init)
 		break;
 	case GUEST_RESIZE:
 		result = resize(init, &in, &err);
+		break;
+	case GUEST_GO_ON:
+		result = renew(init, "GO_ON", &in, &err);
+		explicit_bzero(init->reader.payload, init->reader.length);
 		break;
 	case GUEST_ASK:
 		result = question_answer(init, &in, &err);
