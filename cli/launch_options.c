@@ -86,6 +86,9 @@ static int launch_option(int option, struct launch_command *launch, struct error
 	case LAUNCH_OPTION_VM_HUGE_PAGES:
 		options->vm_huge_pages = true;
 		return 0;
+	case LAUNCH_OPTION_TEMPLATE_DIR:
+		options->template_directory = optarg;
+		return 0;
 	case LAUNCH_OPTION_NO_TEMPLATE:
 		options->no_template = true;
 		return 0;

@@ -34,6 +34,7 @@ enum launch_option {
 	LAUNCH_OPTION_VM_BOOT_TIMEOUT,
 	LAUNCH_OPTION_VM_CONSOLE,
 	LAUNCH_OPTION_NO_TEMPLATE,
+	LAUNCH_OPTION_TEMPLATE_DIR,
 	LAUNCH_OPTION_CONSOLE_SOCKET,
 	LAUNCH_OPTION_PID_FILE,
 	LAUNCH_OPTION_PIDFD_SOCKET,
@@ -58,6 +59,7 @@ enum launch_option {
 	{ "vm-boot-timeout", LAUNCH_OPTION_VM_BOOT_TIMEOUT, "SECONDS", "how long its guest may give no sign of life before the container runs (180)" }, \
 	{ "vm-huge-pages", LAUNCH_OPTION_VM_HUGE_PAGES, NULL, "take its memory from the host's reserve of 2 MiB pages" }, \
 	{ "vm-console", LAUNCH_OPTION_VM_CONSOLE, NULL, "the guest kernel's messages to standard error" },               \
+	{ "template-dir", LAUNCH_OPTION_TEMPLATE_DIR, "DIR", "templates of guests that have booted (see duet template)" }, \
 	{ "no-template", LAUNCH_OPTION_NO_TEMPLATE, NULL, "boot the guest, and write no template of it" },               \
 	{ "console-socket", LAUNCH_OPTION_CONSOLE_SOCKET, "FILE", "unix socket that receives the terminal" },            \
 	{ "pid-file", LAUNCH_OPTION_PID_FILE, "FILE", "where to write the process id" },                                 \

@@ -78,7 +78,8 @@ struct launch_options {
 	bool vm_console;        /* the guest kernel's messages to standard error */
 	const char *checkpoint; /* a directory: the container goes on from there (runtime/microvm_checkpoint.h); NULL:
 				   it begins */
-	bool no_template;       /* the guest boots, and writes no template either (runtime/template.h) */
+	const char *template_directory; /* NULL: the default one (runtime/template.h) */
+	bool no_template;               /* the guest boots, and writes no template either (runtime/template.h) */
 	bool no_pivot, no_new_keyring;
 	bool init;            /* a small first process above the container's own (process_plan.h) */
 	bool may_start_early; /* foreground: nothing happens between launch_create() and launch_start() */

@@ -14,11 +14,13 @@
 
 _Static_assert(VM_KEY_BYTES == SHA256_BYTES, "a key is a digest");
 
-static char *directory_path(void)
+static char *directory_path(const char *asked)
 {
 	const char *own = secure_getenv("DUET_CACHE_DIR"), *cache = secure_getenv("XDG_CACHE_HOME");
 	const char *home = secure_getenv("HOME");
 
+	if (asked)
+		return xstrdup(asked);
 	if (own && own[0] == '/')
 		return xprintf("%s/templates", own);
 	if (geteuid() == 0)
@@ -29,9 +31,9 @@ static char *directory_path(void)
 }
 
 /* Whoever may write here decides what a guest's kernel does: it must be nobody else. */
-static int open_directory(bool make, struct error *err)
+static int open_directory(const char *asked, bool make, struct error *err)
 {
-	cleanup_free char *path = directory_path();
+	cleanup_free char *path = directory_path(asked);
 	cleanup_fd int fd = -EBADF;
 	struct stat status;
 	int result = 0;
@@ -82,7 +84,9 @@ static int give(struct launch *launch, const struct message *message, struct err
 			err, -EPROTO, "the monitor asked for a template with a key of %zu bytes", message->length);
 	(void)snprintf(template->name, sizeof(template->name), "%s", sha256_text(message->data).text);
 	close_fd(&template->directory_fd);
-	template->directory_fd = launch->options->no_template ? -EBADF : open_directory(true, &reason);
+	template->directory_fd = launch->options->no_template
+					 ? -EBADF
+					 : open_directory(launch->options->template_directory, true, &reason);
 	if (template->directory_fd < 0) {
 		if (!launch->options->no_template)
 			log_debug("%s", reason.message);
@@ -98,7 +102,7 @@ static int give(struct launch *launch, const struct message *message, struct err
 	return answer(launch, TEMPLATE_SAVE, template->fd, err);
 }
 
-static void keep(struct launch_template *template)
+static void keep(const struct launch *launch, struct launch_template *template)
 {
 	cleanup_free char *temporary = xprintf(".%s.%d", template->name, (int)getpid());
 	struct error err;
@@ -110,7 +114,7 @@ static void keep(struct launch_template *template)
 		renameat(template->directory_fd, temporary, template->directory_fd, template->name) < 0)
 		log_debug("keep the template %s: %s", template->name, strerror(errno));
 	close_fd(&template->fd);
-	if (template_prune(TEMPLATES_MAX_BYTES, &err) < 0)
+	if (template_prune(launch->options->template_directory, TEMPLATES_MAX_BYTES, &err) < 0)
 		log_debug("%s", err.message);
 }
 
@@ -122,7 +126,7 @@ int template_answer(struct launch *launch, const struct message *message, struct
 	case LAUNCH_TEMPLATE:
 		return give(launch, message, err);
 	case LAUNCH_TEMPLATE_SAVED:
-		keep(template);
+		keep(launch, template);
 		return 0;
 	default:
 		log_warning("the template %s cannot be used and is removed: the guest boots", template->name);
@@ -197,9 +201,9 @@ static size_t read_entries(int directory, struct template_entry **entries)
 	return count;
 }
 
-int template_list(struct template_entry **entries, size_t *count, struct error *err)
+int template_list(const char *path, struct template_entry **entries, size_t *count, struct error *err)
 {
-	cleanup_fd int directory = open_directory(false, err);
+	cleanup_fd int directory = open_directory(path, false, err);
 
 	*entries = NULL;
 	*count = 0;
@@ -209,9 +213,9 @@ int template_list(struct template_entry **entries, size_t *count, struct error *
 	return 0;
 }
 
-int template_prune(uint64_t max_bytes, struct error *err)
+int template_prune(const char *path, uint64_t max_bytes, struct error *err)
 {
-	cleanup_fd int directory = open_directory(false, err);
+	cleanup_fd int directory = open_directory(path, false, err);
 	cleanup_free struct template_entry *entries = NULL;
 	uint64_t bytes = 0;
 	size_t count;
@@ -229,4 +233,21 @@ int template_prune(uint64_t max_bytes, struct error *err)
 		removed++;
 	}
 	return removed;
+}
+
+/* Its first process is prepared and never started. */
+int template_create(const struct launch_options *options, struct error *err)
+{
+	cleanup_free char *id = xprintf("template-%d", (int)getpid());
+	cleanup_launch struct launch *launch = NULL;
+	struct launch_options own = *options;
+	int result;
+
+	own.id = id;
+	own.isolation = "microvm";
+	result = launch_create(&own, &launch, err);
+	if (result < 0)
+		return result;
+	launch_abort(launch);
+	return 0;
 }

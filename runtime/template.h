@@ -4,7 +4,8 @@
  * the moment when its own guest is there, before it has had any order; those that follow go on from it and do not boot.
  *
  * They lie in a directory of the user's own (0700): $DUET_CACHE_DIR/templates, or /var/cache/duet/templates for root,
- * or $XDG_CACHE_HOME/duet/templates, or ~/.cache/duet/templates. The name is the key (microvm/vm.h). A file is never
+ * or $XDG_CACHE_HOME/duet/templates, or ~/.cache/duet/templates; --template-dir names another one, for a tenant that
+ * is to share nothing with others. The name is the key (microvm/vm.h). A file is never
  * changed: it is made without a name and linked when it is complete, so that nobody sees half of one, and a command
  * that is killed leaves nothing. A damaged one is removed and the guest boots. When all together take more than
  * TEMPLATES_MAX_BYTES, those that were not used for the longest time go.
@@ -43,9 +44,14 @@ struct template_entry {
 	int64_t used_seconds; /* when it was last used, since the epoch */
 };
 
+/* path: the directory; NULL: the default one. */
+
 /* All of them, those used last first; allocated. A directory that is not there is an empty list. */
-int template_list(struct template_entry **entries, size_t *count, struct error *err);
+int template_list(const char *path, struct template_entry **entries, size_t *count, struct error *err);
 /* Removes those used longest ago until at most max_bytes are left; returns how many went. */
-int template_prune(uint64_t max_bytes, struct error *err);
+int template_prune(const char *path, uint64_t max_bytes, struct error *err);
+
+/* Boots a micro-VM for the bundle up to the point where its process could be started, so that its template is there. */
+int template_create(const struct launch_options *options, struct error *err);
 
 #endif

@@ -91,6 +91,19 @@ debug_run() {
 	[ "$(find "$DUET_CACHE_DIR/templates" -type f | wc -l)" -eq 2 ]
 }
 
+@test "create makes the template of a bundle, in a directory of its own where that is asked for" {
+	configure_command sh -c 'echo never >/created'
+	duet template create --template-dir "$SCRATCH/tenant" -b "$BUNDLE" --vm-memory=96M
+	[ ! -e "$BUNDLE/rootfs/created" ]
+	[ "$(duet template list --template-dir "$SCRATCH/tenant" | grep -c MiB)" -eq 1 ]
+	configure_command true
+	run --separate-stderr debug_run --vm-memory=96M --template-dir "$SCRATCH/tenant"
+	[ "$status" -eq 0 ]
+	went_on
+	duet template prune --template-dir "$SCRATCH/tenant"
+	[ -z "$(find "$SCRATCH/tenant" -type f)" ]
+}
+
 @test "a directory that others may write to is not used" {
 	configure_command true
 	duet template prune
