@@ -116,6 +116,12 @@ static int put_namespaces(struct strbuf *request, const struct oci_spec *spec, s
 		cleanup_free char *name = NULL, *external = NULL;
 		struct stat status;
 
+		/* The container would be gone, and nothing could bring it back. */
+		if (namespace->kind == NAMESPACE_USER)
+			return error_set(err, -ENOTSUP,
+				"config.json: linux.namespaces[%zu]: a container with a user namespace cannot be "
+				"checkpointed: its root could not read criu's images at the restore",
+				i);
 		if (!namespace->path)
 			continue;
 		if (!word)
