@@ -84,8 +84,8 @@ static int kernel_file_writer(void)
 		"/proc/sys/net/ipv4/ip_forward", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper",
 		"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/release_agent",
 		"/sys/fs/cgroup/rdma/release_agent", "/sys/kernel/mm/ksm/run", "/sys/power/state",
-		"/sys/class/net/lo/flags", "/proc/irq/0/smp_affinity", "/proc/bus/pci/00/00.0", "/proc/1/oom_score_adj",
-		"/proc/1/loginuid", "/proc/mtrr", "/sys/module/kernel/parameters/panic", "/dev/cpu/0/msr" };
+		"/sys/class/net/lo/flags", "/proc/irq/0/smp_affinity", "/proc/bus/pci/00/00.0", "/proc/1/loginuid",
+		"/proc/mtrr", "/sys/module/kernel/parameters/panic", "/dev/cpu/0/msr" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		int fd = open(names[i], O_WRONLY);
