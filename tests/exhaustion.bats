@@ -75,6 +75,16 @@ with_state_on() {
 	done
 }
 
+@test "a container starts under a memory limit of one MiB" {
+	configure '.process.args = ["true"] | .linux.resources = {"memory": {"limit": 1048576, "swap": 1048576}}'
+	duet_run </dev/null
+	configure '.process.args = ["sleep", "1000"] | .linux.resources = {"memory": {"limit": 1048576, "swap": 1048576}}'
+	duet_create x </dev/null >/dev/null 2>&1
+	duet start x
+	duet exec x true
+	duet delete --force x
+}
+
 @test "a process that is killed for its memory is named as such, with the limit" {
 	local id
 	configure '.process.args = ["tail", "/dev/zero"] | .linux.cgroupsPath = "/duet-test-x"
