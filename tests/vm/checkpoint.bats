@@ -89,16 +89,22 @@ $(date +%s)" ] || [ $(($(duet exec "$next" date +%s) - $(date +%s))) -le 3 ]
 	wait_until 90 has_counted $(($(tail -n 1 "$BUNDLE/rootfs/work/numbers") + 3))
 	duet delete --force "$id"
 
+	cp "$BUNDLE/config.json" "$SCRATCH/own.json"
+	hardware() {
+		jq ".vm = { hwConfig: { vcpus: $1, memory: ($2 * 1048576) } }" "$SCRATCH/own.json" >"$BUNDLE/config.json"
+	}
 	refused() {
 		next=$(new_id)
-		run --separate-stderr duet restore --image-path "$IMAGE" -b "$BUNDLE" "$@" "$next"
+		run --separate-stderr duet restore --image-path "$IMAGE" -b "$BUNDLE" "$next"
 		echo "$stderr"
 		[ "$status" -eq 1 ]
 		[ "$(wc -l <<<"$stderr")" -eq 1 ]
 	}
-	refused --vm-memory=512M
+	hardware 1 512
+	refused
 	[[ "$stderr" == *"its machine has 256 MiB of memory, and this one 512"* ]]
-	refused --vm-vcpus=2
+	hardware 2 256
+	refused
 	[[ "$stderr" == *"its machine has 1 vCPUs, and this one 2"* ]]
 	cp "$SCRATCH/own.json" "$BUNDLE/config.json"
 	mv "$BUNDLE/rootfs/work/numbers" "$BUNDLE/rootfs/work/old"
