@@ -40,7 +40,7 @@ compiler() {
 	local recipe='set -e; CC=$1 CFLAGS=-O0 ./configure --static; make check'
 	cp -r "$PROJECT" "$SCRATCH/outside"
 	cp -r "$PROJECT" "$SCRATCH/inside"
-	(cd "$SCRATCH/outside" && sh -c "$recipe" sh "$(basename "$(compiler)")") >"$SCRATCH/outside.out" 2>&1
+	(cd "$SCRATCH/outside" && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL sh -c "$recipe" sh "$(basename "$(compiler)")") >"$SCRATCH/outside.out" 2>&1
 	grep -q 'zlib test OK' "$SCRATCH/outside.out"
 	sandbox --profile build --workdir "$SCRATCH/inside" --copy-out "$SCRATCH/inside/libz.a=$SCRATCH/libz.a" --report "$SCRATCH/report.json" -- \
 		sh -c "$recipe" sh "$(basename "$(compiler)")" >"$SCRATCH/inside.out" 2>&1 || fail "$(tail -n 20 "$SCRATCH/inside.out")"
