@@ -128,6 +128,12 @@ test: ## everything that must pass; ends with "N passed, N failed, N skipped"
 	@[ -d $(BUILD)/sources/zlib ] || scripts/get-source.sh zlib $(BUILD)/sources/zlib || echo "the test that builds it will be skipped"
 	@tests/run-all.sh $(BUILD)
 
+.PHONY: test-more
+test-more: ## what takes longer, in the testbed: sandboxes, ordinary users, checkpoints, the micro-VM's own tests
+	@scripts/install-deps.sh
+	@$(MAKE) --no-print-directory all guest test-programs
+	@tests/run-all.sh $(BUILD) more
+
 .PHONY: test-clients test-missing-calls test-report
 test-report: all guest ## reports in a browser (chromium): pictures of them, light and dark, wide and narrow, in BUILD/report
 	@scripts/install-deps.sh report

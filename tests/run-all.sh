@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything that must pass: unit tests, the command line here, the same in the testbed, and that nothing is left behind.
+# "more" as a second argument: what takes longer, in the testbed alone.
 # The last line is "N passed, N failed, N skipped"; what is skipped here because the machine lacks it runs in the testbed.
 set -uo pipefail
 
 build=${1:-build}
+part=${2:-all}
 tests=$(cd "$(dirname "$0")" && pwd)
 BUILD=$(cd "$build" && pwd)
 export BUILD
@@ -73,54 +75,90 @@ has_hardware_kvm() {
 	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo
 }
 
-before=$(leftovers)
-step "unit tests" unit
-step "container, here" timeout 900 bats --tap "$tests"/*.bats
-if [ ! -e /dev/kvm ]; then
-	echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
-elif has_hardware_kvm; then
-	step "micro-VM, here" env DUET_ISOLATION=microvm timeout 1200 bats --tap "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" \
-		"$tests/operations.bats" "$tests"/vm/*.bats
-else
-	step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" "$tests/exec.bats" \
-		"$tests/vm/guest.bats" "$tests/vm/jail.bats"
-fi
-after=$(leftovers)
-if [ "$before" = "$after" ]; then
-	passed=$((passed + 1))
-else
-	failed=$((failed + 1))
-	echo "== left behind on this machine:"
-	diff <(echo "$before") <(echo "$after")
-fi
+here() {
+	local before after
+	before=$(leftovers)
+	step "unit tests" unit
+	step "container, here" timeout 900 bats --tap "$tests"/*.bats
+	if [ ! -e /dev/kvm ]; then
+		echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
+	elif has_hardware_kvm; then
+		step "micro-VM, here" env DUET_ISOLATION=microvm timeout 1200 bats --tap "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" \
+			"$tests/operations.bats" "$tests"/vm/*.bats
+	else
+		step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" "$tests/exec.bats" \
+			"$tests/vm/guest.bats" "$tests/vm/jail.bats"
+	fi
+	after=$(leftovers)
+	if [ "$before" = "$after" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "== left behind on this machine:"
+		diff <(echo "$before") <(echo "$after")
+	fi
+}
+
+in_testbed() { # NAME OPTION… FILE…
+	local name=$1
+	shift
+	take "testbed, $name" "$tests/testbed/run" "$@"
+}
 
 # Of the files that run above those that depend on the machine: emulated, a race of a second takes a minute.
 containers_in_testbed() {
-	take "testbed, cgroup v2, container" "$tests/testbed/run" --cgroup=v2 --timeout=900 --test-timeout=120 "$tests/testbed/smoke.bats" "$tests/both.bats" \
-		"$tests/container.bats" "$tests/exec.bats" "$tests/exec_container.bats" "$tests/network.bats" "$tests/operations.bats" \
-		"$tests/refusals.bats" "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_roots.bats" "$tests/spec.bats" "$tests/unit/machine.bats"
-	take "testbed, cgroup v1, container" "$tests/testbed/run" --cgroup=v1 --timeout=300 --filter='limit|cgroup|control group|namespace' \
-		"$tests/container.bats" "$tests/exec_container.bats"
-	# criu takes ten seconds there for what takes one elsewhere: of the tests those that go the whole way.
-	take "testbed, checkpoint and restore" "$tests/testbed/run" --cgroup=v2 --with=criu --timeout=420 --test-timeout=150 --filter='goes on|terminal comes' \
-		"$tests/checkpoint.bats"
-	for layout in v2 v1; do
-		take "testbed, cgroup $layout, systemd" "$tests/testbed/run" --cgroup=$layout --init=systemd --timeout=300 "$tests/systemd.bats"
-	done
+	in_testbed "cgroup v2, container" --cgroup=v2 --timeout=1200 "$tests/testbed/smoke.bats" "$tests/both.bats" "$tests/container.bats" \
+		"$tests/exec.bats" "$tests/exec_container.bats" "$tests/network.bats" "$tests/operations.bats" "$tests/refusals.bats" \
+		"$tests/spec.bats" "$tests/unit/machine.bats"
+	in_testbed "cgroup v1, container" --cgroup=v1 --timeout=400 --filter='limit|cgroup|control group|namespace' "$tests/container.bats" \
+		"$tests/exec_container.bats"
 }
 
 microvms_in_testbed() {
-	take "testbed, micro-VM" "$tests/testbed/run" --cgroup=v2 --timeout=1200 --test-timeout=200 --env=DUET_ISOLATION=microvm \
-		--pack=build/guest/vmlinux.map "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" "$tests/operations.bats" "$tests"/vm/*.bats
+	local layout
+	in_testbed "micro-VM" --cgroup=v2 --timeout=1200 --test-timeout=200 --env=DUET_ISOLATION=microvm "$tests/both.bats" "$tests/exec.bats" \
+		"$tests/network.bats" "$tests/operations.bats"
+	for layout in v2 v1; do
+		in_testbed "cgroup $layout, systemd" --cgroup=$layout --init=systemd --timeout=400 "$tests/systemd.bats"
+	done
+}
+
+more_containers_in_testbed() {
+	in_testbed "sandboxes, ordinary users" --cgroup=v2 --timeout=1200 "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_network.bats" \
+		"$tests/sandbox_roots.bats"
+	# criu takes ten seconds there for what takes one elsewhere: of the tests those that go the whole way.
+	in_testbed "checkpoint and restore" --cgroup=v2 --with=criu --timeout=400 --filter='goes on|terminal comes' "$tests/checkpoint.bats"
+}
+
+more_microvms_in_testbed() {
+	in_testbed "the micro-VM's own" --cgroup=v2 --timeout=1500 --test-timeout=200 --env=DUET_ISOLATION=microvm --pack=build/guest/vmlinux.map \
+		"$tests"/vm/*.bats
 }
 
 # Emulated machines keep one processor busy each: two at a time.
-if [ "$TESTBED" = yes ]; then
-	microvms_in_testbed &
-	containers_in_testbed
+case $part in
+all)
+	here
+	if [ "$TESTBED" = yes ]; then
+		microvms_in_testbed &
+		containers_in_testbed
+		wait $!
+		for name in "cgroup v2, container" "cgroup v1, container" micro-VM "cgroup v2, systemd" "cgroup v1, systemd"; do
+			tell "testbed, $name"
+		done
+	fi
+	;;
+more)
+	more_microvms_in_testbed &
+	more_containers_in_testbed
 	wait $!
-	for name in "cgroup v2, container" "cgroup v1, container" "checkpoint and restore" "cgroup v2, systemd" "cgroup v1, systemd" micro-VM; do
+	for name in "sandboxes, ordinary users" "checkpoint and restore" "the micro-VM's own"; do
 		tell "testbed, $name"
 	done
-fi
+	;;
+*)
+	echo "usage: $0 [BUILD [all|more]]" >&2
+	exit 2
+	;;
+esac
 report
