@@ -4,6 +4,10 @@
 #include <stdarg.h>
 #include <string.h>
 
+#undef error_set
+#undef error_set_exit
+#undef error_prefix
+
 /* Puts ": TEXT" behind the first length bytes, cut where the room ends. */
 static void error_append(struct error *err, int length, const char *text)
 {

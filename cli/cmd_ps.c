@@ -31,8 +31,10 @@ static int ps_parse(int argc, char **argv, struct ps_options *options, struct er
 		if (!options->json && strcmp(optarg, "table") != 0)
 			return error_set(err, -EINVAL, "--format %s: table and json are there", optarg);
 	}
-	if (argc - optind < 1)
-		return command_expect_arguments(&command_ps, argc, 1, err);
+	if (argc - optind < 1) {
+		(void)command_expect_arguments(&command_ps, argc, 1, err);
+		return -EINVAL;
+	}
 	options->id = argv[optind];
 	options->ps_arguments = argv + optind + 1;
 	return 0;
@@ -117,7 +119,7 @@ static int ps_run(const struct global_options *global, int argc, char **argv, st
 
 	if (result == 0)
 		result = container_peek(global->root, options.id, &container, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	guest = strcmp(container->record.isolation, isolation_microvm.name) == 0;
 	if (guest && options.ps_arguments[0])

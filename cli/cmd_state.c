@@ -13,7 +13,7 @@ static int state_run(const struct global_options *global, int argc, char **argv,
 
 	if (result == 0)
 		result = container_peek(global->root, argv[optind], &container, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	state = container_state(container, container_status(container));
 	state.rootfs = container->record.rootfs;

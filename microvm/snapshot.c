@@ -232,7 +232,7 @@ static int check_runs(const struct snapshot *snapshot, uint64_t bytes)
 {
 	uint64_t pages = bytes / PAGE_BYTES, next = 0;
 
-	for (size_t i = 0; i < snapshot->run_count; i++) {
+	for (size_t i = 0; snapshot->runs && i < snapshot->run_count; i++) {
 		const struct snapshot_run *run = &snapshot->runs[i];
 
 		if (run->first < next || run->first > pages || !run->count || run->count > pages - run->first)

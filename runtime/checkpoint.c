@@ -315,7 +315,7 @@ int lifecycle_checkpoint(const char *root, const char *id, const struct checkpoi
 		result = isolation_of(container, &isolation, err);
 	if (result == 0)
 		result = check_state(container, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	pidfd = container_pidfd(container);
 	result = isolation->checkpoint ? isolation->checkpoint(container, options, err) : dump(container, options, err);

@@ -158,7 +158,7 @@ static int sibling_main(void *argument)
 	result = own_pidfd < 0 ? -errno : message_send(exec->child.socket, LAUNCH_PID, NULL, 0, own_pidfd);
 	close_fd(&own_pidfd);
 	if (result < 0)
-		result = error_set(&err, -result, "speak to the runtime");
+		(void)error_set(&err, -result, "speak to the runtime");
 	else
 		(void)become_process(exec, &err);
 	(void)message_send_error(exec->child.socket, LAUNCH_FAILED, &err);

@@ -204,19 +204,13 @@ static int microvm_go_on(struct launch *launch, struct vm_config *config, struct
 }
 
 /* From a template where there is one; else it boots, and writes one where that is possible. */
-static int microvm_create(struct launch *launch, struct vm_config *config, struct vm **vm, struct error *err)
+static int microvm_go_on_or_boot(struct launch *launch, struct vm_config *config, unsigned char key[VM_KEY_BYTES],
+	struct vm **vm, struct error *err)
 {
 	enum template_use use = TEMPLATE_NONE;
-	unsigned char key[VM_KEY_BYTES];
 	cleanup_fd int template = -EBADF;
-	struct vm_host host;
-	int result = vm_host_probe(config->kvm_fd, &host, err);
+	int result;
 
-	if (result < 0)
-		return result;
-	config->host = &host;
-	if (launch->vm.checkpoint_fd >= 0)
-		return microvm_go_on(launch, config, vm, err);
 	config->snapshot_fd = -EBADF;
 	config->snapshot_key = key;
 	if (vm_snapshot_key(config, key, err) == 0) {
@@ -236,9 +230,26 @@ static int microvm_create(struct launch *launch, struct vm_config *config, struc
 	}
 	result = vm_create(vm, config, err);
 	if (result == 0 && use == TEMPLATE_SAVE) {
-		memcpy(launch->vm.template_key, key, sizeof(key));
+		memcpy(launch->vm.template_key, key, VM_KEY_BYTES);
 		launch->vm.template_fd = take_fd(&template);
 	}
+	return result;
+}
+
+static int microvm_create(struct launch *launch, struct vm_config *config, struct vm **vm, struct error *err)
+{
+	unsigned char key[VM_KEY_BYTES];
+	struct vm_host host;
+	int result = vm_host_probe(config->kvm_fd, &host, err);
+
+	if (result < 0)
+		return result;
+	config->host = &host;
+	result = launch->vm.checkpoint_fd >= 0 ? microvm_go_on(launch, config, vm, err)
+					       : microvm_go_on_or_boot(launch, config, key, vm, err);
+	/* They end here; the machine has copied what it needs. */
+	config->host = NULL;
+	config->snapshot_key = NULL;
 	return result;
 }
 

@@ -236,7 +236,7 @@ int microvm_update(const struct container *container, const struct oci_resources
 		result = container_load_cgroup(container, &cgroup, err);
 	if (result == 0)
 		result = update_guest(container, resources, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	microvm_host_resources(&host);
 	result = cgroup_apply(cgroup, &host, err);

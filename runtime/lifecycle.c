@@ -135,7 +135,7 @@ int lifecycle_kill(const char *root, const char *id, int signal, bool all, struc
 
 	if (result == 0)
 		result = isolation_of(container, &isolation, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	status = container_status(container);
 	/* Engines kill every process of a container that has ended, to be sure: without a pid namespace of its own some

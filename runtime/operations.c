@@ -41,7 +41,7 @@ int operation_processes(const char *root, const char *id, struct process_list *l
 
 	if (result == 0)
 		result = isolation_of(container, &isolation, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	status = container_status(container);
 	if (status == OCI_STATUS_STOPPED)
@@ -59,7 +59,7 @@ int operation_pause(const char *root, const char *id, bool paused, struct error 
 
 	if (result == 0)
 		result = isolation_of(container, &isolation, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	status = container_status(container);
 	result = refuse_stopped(container, status, err);
@@ -105,7 +105,7 @@ int operation_update(
 		result = refuse_stopped(container, container_status(container), err);
 	if (result == 0)
 		result = isolation->update(container, parsed, err);
-	return result < 0 ? result : remember_resources(container, resources, length, err);
+	return result != 0 ? result : remember_resources(container, resources, length, err);
 }
 
 int operation_update_schemata(
@@ -120,7 +120,7 @@ int operation_update_schemata(
 		result = refuse_stopped(container, container_status(container), err);
 	if (result == 0)
 		result = oci_spec_load(&spec, container->directory_fd, CONTAINER_CONFIG_FILE, err);
-	if (result < 0)
+	if (result != 0)
 		return result;
 	if (!spec->intel_rdt)
 		return error_set(err, -EINVAL,
@@ -141,5 +141,5 @@ int operation_statistics(const char *root, const char *id, struct container_stat
 		result = isolation_of(container, &isolation, err);
 	if (result == 0)
 		result = refuse_stopped(container, container_status(container), err);
-	return result < 0 ? result : isolation->statistics(container, statistics, err);
+	return result != 0 ? result : isolation->statistics(container, statistics, err);
 }

@@ -182,7 +182,7 @@ static size_t read_entries(int directory, struct template_entry **entries)
 
 	if (!stream)
 		return 0;
-	copy = -EBADF;
+	(void)take_fd(&copy); /* the stream's now */
 	rewinddir(stream);
 	while ((entry = readdir(stream))) {
 		struct stat status;

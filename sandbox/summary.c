@@ -65,6 +65,7 @@ static void print_numbers(const struct sandbox *const *runs, size_t count)
 
 static void print_outcome(const struct sandbox *const *runs, size_t count)
 {
+	const struct sandbox *median = runs[count / 2];
 	uint64_t peak = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -73,7 +74,7 @@ static void print_outcome(const struct sandbox *const *runs, size_t count)
 	}
 	fprintf(stderr, "%-18s %6d %6zu %9.2f %9.2f %9.2f  ", report_status(&runs[0]->result),
 		sandbox_exit_status(runs[0]), count, (double)runs[0]->result.wall_ms / 1e3,
-		(double)runs[count / 2]->result.wall_ms / 1e3, (double)runs[count - 1]->result.wall_ms / 1e3);
+		(double)median->result.wall_ms / 1e3, (double)runs[count - 1]->result.wall_ms / 1e3);
 	if (peak)
 		fprintf(stderr, "%8.1f MiB  ", (double)peak / 0x1p20);
 	else

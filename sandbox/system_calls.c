@@ -314,7 +314,7 @@ static const char *const allowed[] = {
 
 struct condition {
 	const char *name;
-	unsigned int index;
+	uint64_t index; /* of the argument */
 	uint64_t value, value_two;
 	const char *operator;
 	const char *action;
