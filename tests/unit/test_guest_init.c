@@ -295,6 +295,21 @@ static void terminal_is_the_guest_s_own(void **state)
 	assert_int_equal(wait_status(host, 0), 42 << 8);
 }
 
+static void terminal_has_the_size_that_was_asked_for_before_it_was_there(void **state)
+{
+	struct host *host = hello(state);
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	struct process_plan process =
+		host_process((char *[]){ (char *)"sh", (char *)"-c", (char *)"stty size; exec cat", NULL }, true);
+
+	run(host, "exec sleep 1000", false);
+	host_begin(host, 1, &process);
+	host_say_numbers(host, GUEST_RESIZE, 1, 33, 77);
+	expect(host, GUEST_STARTED, 1);
+	host_read(host->streams[0], &text, "33 77\r\n");
+	assert_non_null(strstr(text.data, "33 77\r\n"));
+}
+
 static void terminal_that_nobody_has_open_for_a_while_goes_on(void **state)
 {
 	struct host *host = hello(state);
@@ -387,6 +402,7 @@ int main(void)
 		test(exec_whose_output_is_kept_open_ends_in_time),
 		test(many_execs_at_once),
 		test(terminal_is_the_guest_s_own),
+		test(terminal_has_the_size_that_was_asked_for_before_it_was_there),
 		test(terminal_that_nobody_has_open_for_a_while_goes_on),
 		test(end_of_input_leaves_a_terminal),
 		test(orders_that_make_no_sense_are_refused),

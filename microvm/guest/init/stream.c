@@ -259,6 +259,8 @@ int streams_attach_terminal(struct streams *streams, int master, struct error *e
 	end_set(process, streams->init, master, false);
 	if (fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
 		return error_set(err, errno, "make the terminal non-blocking");
+	if (streams->size.ws_row)
+		(void)ioctl(master, TIOCSWINSZ, &streams->size);
 	pump_join(&streams->pumps[GUEST_STREAM_STDIN], host, process, true);
 	pump_join(&streams->pumps[GUEST_STREAM_STDOUT], process, host, true);
 	if (end_watch(host, EPOLLIN | EPOLLOUT | EPOLLRDHUP) < 0 || end_watch(process, EPOLLIN | EPOLLOUT) < 0)
@@ -269,10 +271,13 @@ int streams_attach_terminal(struct streams *streams, int master, struct error *e
 int streams_resize(struct streams *streams, uint32_t rows, uint32_t columns)
 {
 	const struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
-	int master = streams->terminal ? streams->process[GUEST_STREAM_STDIN].fd : -EBADF;
+	int master = streams->process[GUEST_STREAM_STDIN].fd;
 
 	if (rows > UINT16_MAX || columns > UINT16_MAX)
 		return -EINVAL;
+	if (!streams->terminal)
+		return 0;
+	streams->size = size;
 	return master >= 0 && ioctl(master, TIOCSWINSZ, &size) < 0 ? -errno : 0;
 }
 

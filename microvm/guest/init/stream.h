@@ -8,6 +8,8 @@
 #ifndef DUET_MICROVM_GUEST_STREAM_H
 #define DUET_MICROVM_GUEST_STREAM_H
 
+#include <sys/ioctl.h>
+
 #include "microvm/guest/init/init.h"
 
 struct pump;
@@ -39,6 +41,7 @@ struct streams {
 	struct stream_end host[3], process[3]; /* by enum guest_stream; a terminal has the first of each */
 	struct pump pumps[3];                  /* by enum guest_stream; a terminal has input and output */
 	uint32_t session;
+	struct winsize size; /* asked for before the terminal was there; all zero: none */
 };
 
 /* Connects to the session's ports. Without a terminal it makes the pipes: process_fds are the process's ends, to be
@@ -47,6 +50,7 @@ int streams_open(struct streams *streams, struct init *init, uint32_t session, b
 	struct error *err);
 /* Takes the master over and begins to pass bytes. */
 int streams_attach_terminal(struct streams *streams, int master, struct error *err);
+/* A terminal that is still to come has the size from its beginning. */
 int streams_resize(struct streams *streams, uint32_t rows, uint32_t columns);
 /* The process has exited: takes what is still in a terminal, which then is at its end. */
 void streams_process_exited(struct streams *streams);
