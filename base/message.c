@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/message.h"
 
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -122,6 +125,32 @@ static void message_address(int directory, const char *name, struct sockaddr_un 
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	/* Through the descriptor: sun_path holds 107 bytes, a state directory's path may be longer. */
 	(void)snprintf(address->sun_path, sizeof(address->sun_path), "%s/%s", fd_path(directory).text, name);
+}
+
+int message_from_child(void (*run)(void *context, int socket), void *context, const char *purpose,
+	struct message *message, struct error *err)
+{
+	cleanup_fd int ours = -EBADF, theirs = -EBADF;
+	int pair[2], result = message_pair(pair, err);
+	pid_t pid;
+
+	if (result < 0)
+		return result;
+	ours = pair[0];
+	theirs = pair[1];
+	pid = fork();
+	if (pid < 0)
+		return error_set(err, errno, "make a process %s", purpose);
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		run(context, theirs);
+		_exit(0);
+	}
+	close_fd(&theirs);
+	result = message_receive(ours, message);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return result < 0 ? error_set(err, -result, "hear from the process %s", purpose) : 0;
 }
 
 int message_listen(int directory, const char *name, struct error *err)

@@ -38,6 +38,15 @@ int message_to_error(const struct message *message, struct error *err);
 /* Connected pair, close-on-exec. */
 int message_pair(int sockets[2], struct error *err);
 
+/*
+ * Has a process of its own do what this one could not come back from (another namespace, another root), and waits for
+ * its one message and its end. run() answers on the socket; the process ends when it returns, and with this one. Its
+ * descriptor is that of *message. purpose ends the sentences of errors: "to enter the container". 0 or a negative
+ * errno: no process, or one that ended without a word; what it said is the caller's to look at.
+ */
+int message_from_child(void (*run)(void *context, int socket), void *context, const char *purpose,
+	struct message *message, struct error *err);
+
 /* Listens on, or connects to, the socket `name` in the directory, however long its path is. Returns the descriptor. */
 int message_listen(int directory, const char *name, struct error *err);
 int message_connect(int directory, const char *name);

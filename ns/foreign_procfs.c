@@ -68,52 +68,42 @@ static void answer(const struct mount_plan *plan, int socket)
 	_exit(0);
 }
 
+struct order {
+	const struct mount_plan *plan;
+	int pid_namespace;
+};
+
 /* Between the host and the pid namespace: in that one for its children only. */
-static void send_there(const struct mount_plan *plan, int pid_namespace, int socket)
+static void send_there(void *context, int socket)
 {
+	const struct order *order = context;
 	int keep[] = { socket };
 	struct error err = { 0 };
 	pid_t pid;
 
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (setns(pid_namespace, CLONE_NEWPID) < 0)
+	if (setns(order->pid_namespace, CLONE_NEWPID) < 0)
 		(void)error_set(&err, errno, "join the pid namespace");
 	else if (empty_root(&err) == 0 && descriptors_close_but(0, keep, ARRAY_SIZE(keep)) < 0)
 		(void)error_set(&err, errno, "close what is the host's");
 	pid = err.code ? 0 : fork();
 	if (pid == 0 && !err.code)
-		answer(plan, socket);
+		answer(order->plan, socket);
 	if (pid < 0)
 		(void)error_set(&err, errno, "make a process in the joined pid namespace");
 	if (err.code)
 		(void)message_send_error(socket, REPORT_FAILED, &err);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	_exit(0);
 }
 
 static int open_procfs(struct mount_plan *plan, int pid_namespace, struct error *err)
 {
 	cleanup_free struct message *message = message_new();
-	cleanup_fd int ours = -EBADF, theirs = -EBADF;
-	int pair[2], result = message_pair(pair, err);
-	pid_t pid;
+	struct order order = { .plan = plan, .pid_namespace = pid_namespace };
+	int result = message_from_child(send_there, &order, "for the joined pid namespace", message, err);
 
 	if (result < 0)
 		return result;
-	ours = pair[0];
-	theirs = pair[1];
-	pid = fork();
-	if (pid < 0)
-		return error_set(err, errno, "make a process for the joined pid namespace");
-	if (pid == 0)
-		send_there(plan, pid_namespace, theirs);
-	close_fd(&theirs);
-	result = message_receive(ours, message);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (result < 0)
-		return error_set(err, -result, "hear from the joined pid namespace");
 	if (message->type == REPORT_FAILED)
 		return message_to_error(message, err);
 	plan->tree_fd = take_fd(&message->fd);

@@ -4,12 +4,9 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "base/file.h"
 #include "base/message.h"
@@ -114,37 +111,24 @@ static int apply(struct change *change, struct error *err)
 	return result;
 }
 
+static void answer(void *context, int socket)
+{
+	struct error err = { 0 };
+
+	if (apply(context, &err) < 0)
+		(void)message_send_error(socket, REPORT_FAILED, &err);
+	else
+		(void)message_send(socket, REPORT_DONE, NULL, 0, -1);
+}
+
 /* A process of its own: this one would not come back from a user namespace. */
 static int apply_there(struct change *change, struct error *err)
 {
 	cleanup_free struct message *message = message_new();
-	cleanup_fd int ours = -EBADF, theirs = -EBADF;
-	int pair[2], result = message_pair(pair, err);
-	pid_t pid;
+	int result = message_from_child(answer, change, "to enter the container", message, err);
 
 	if (result < 0)
 		return result;
-	ours = pair[0];
-	theirs = pair[1];
-	pid = fork();
-	if (pid < 0)
-		return error_set(err, errno, "make a process to enter the container");
-	if (pid == 0) {
-		struct error failure = { 0 };
-
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (apply(change, &failure) < 0)
-			(void)message_send_error(theirs, REPORT_FAILED, &failure);
-		else
-			(void)message_send(theirs, REPORT_DONE, NULL, 0, -1);
-		_exit(0);
-	}
-	close_fd(&theirs);
-	result = message_receive(ours, message);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (result < 0)
-		return error_set(err, -result, "hear from the process that entered the container");
 	return message->type == REPORT_FAILED ? message_to_error(message, err) : 0;
 }
 
