@@ -88,6 +88,13 @@ fail() {
 	return 1
 }
 
+# A sandbox behind the wall under test, in the work directory of the file.
+sandbox() {
+	local vm=()
+	! is_microvm || vm=(--vm)
+	(cd "$SCRATCH/work" && exec timeout -k 5 120 "$DUET" --root "$ROOT" sandbox "${vm[@]}" "$@")
+}
+
 # Nothing of a container may be left: no state, no mount, no cgroup, no process of ours.
 assert_nothing_left() {
 	local left
@@ -95,4 +102,9 @@ assert_nothing_left() {
 	[ -z "$left" ] || fail "state is left: $left"
 	left=$(grep -F "$SCRATCH" /proc/self/mountinfo || true)
 	[ -z "$left" ] || fail "mounts are left: $left"
+}
+
+assert_no_sandbox_left() {
+	assert_nothing_left
+	[ -z "$(find "$ROOT/.sandbox" -mindepth 1 2>/dev/null)" ] || fail "a sandbox's directory is left"
 }

@@ -76,7 +76,7 @@ has_hardware_kvm() {
 }
 
 here() {
-	local before after
+	local before
 	before=$(leftovers)
 	step "unit tests" unit
 	step "container, here" timeout 900 bats --tap "$tests"/*.bats
@@ -89,14 +89,7 @@ here() {
 		step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" "$tests/exec.bats" \
 			"$tests/vm/guest.bats" "$tests/vm/jail.bats"
 	fi
-	after=$(leftovers)
-	if [ "$before" = "$after" ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "== left behind on this machine:"
-		diff <(echo "$before") <(echo "$after")
-	fi
+	count_leftovers "$before" "$(leftovers)"
 }
 
 in_testbed() { # NAME OPTION… FILE…

@@ -18,14 +18,7 @@ teardown_file() {
 }
 
 teardown() {
-	assert_nothing_left
-	[ -z "$(find "$ROOT/.sandbox" -mindepth 1 2>/dev/null)" ] || fail "a sandbox's directory is left"
-}
-
-sandbox() {
-	local vm=()
-	! is_microvm || vm=(--vm)
-	(cd "$SCRATCH/work" && exec timeout -k 5 120 "$DUET" --root "$ROOT" sandbox "${vm[@]}" "$@")
+	assert_no_sandbox_left
 }
 
 @test "the command's output and exit status are its own" {

@@ -59,8 +59,7 @@ teardown_file() {
 }
 
 teardown() {
-	assert_nothing_left
-	[ -z "$(find "$ROOT/.sandbox" -mindepth 1 2>/dev/null)" ] || fail "a sandbox's directory is left"
+	assert_no_sandbox_left
 	wait_until 5 nobody_on_host || fail "a process is left: $(pgrep -a passt)"
 }
 

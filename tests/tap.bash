@@ -18,6 +18,17 @@ count() {
 	grep -B 1 -E '^not ok .*# SKIP' "$2" | sed -nE '/^not ok/!{h;d}; s/^not ok [0-9]* # SKIP (.*)/   skipped: \1/; G; s/\n/: /; p'
 }
 
+# count_leftovers BEFORE AFTER: what the tests may not have changed, as one test.
+count_leftovers() {
+	if [ "$1" = "$2" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "== left behind on this machine:"
+		diff <(echo "$1") <(echo "$2")
+	fi
+}
+
 # The last line of all; fails when something did.
 report() {
 	echo "$passed passed, $failed failed, $skipped skipped"

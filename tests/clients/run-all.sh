@@ -56,12 +56,5 @@ if [ -z "${CLIENTS:-}${CLIENTS_RUNTIME:-}" ]; then
 	[ "${TESTBED:-yes}" != yes ] || step "micro-VM, testbed" 900 "$here/../testbed/run" --with=clients --memory=4096 --pack=docs/ci \
 		--test-timeout=300 --timeout=840 "$here/microvm.bats"
 fi
-after=$(leftovers)
-if [ "$before" = "$after" ]; then
-	passed=$((passed + 1))
-else
-	failed=$((failed + 1))
-	echo "== left behind on this machine:"
-	diff <(echo "$before") <(echo "$after")
-fi
+count_leftovers "$before" "$(leftovers)"
 report
