@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The virtio-mmio transport with a driver that keeps to the rules and one that does not; with it the rng device and the
- * event loop. */
+/* The virtio-mmio transport with a driver that keeps to the rules and one that does not; with it the rng device. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -542,48 +541,6 @@ static void rng_fills_what_it_is_given(void **state)
 	f->mmio = own;
 }
 
-/* Event loop */
-
-struct watcher {
-	struct event_watch watch;
-	struct event_loop *loop;
-	struct watcher *victim;
-	unsigned called;
-};
-
-static void remove_the_other_and_stop(struct event_watch *watch, uint32_t events)
-{
-	struct watcher *watcher = (struct watcher *)watch;
-
-	assert_true(events & EPOLLIN);
-	watcher->called++;
-	event_loop_remove(watcher->loop, &watcher->victim->watch);
-	event_loop_stop(watcher->loop);
-}
-
-static void watch_that_was_removed_is_never_called(void **state)
-{
-	struct watcher watchers[2];
-	struct event_loop loop;
-	struct error err;
-
-	(void)state;
-	assert_int_equal(event_loop_init(&loop, &err), 0);
-	for (unsigned i = 0; i < 2; i++) {
-		watchers[i] = (struct watcher){ .watch = { .fd = eventfd(1, EFD_CLOEXEC),
-							.ready = remove_the_other_and_stop },
-			.loop = &loop,
-			.victim = &watchers[!i] };
-		assert_int_equal(event_loop_add(&loop, &watchers[i].watch, EPOLLIN), 0);
-	}
-	/* Both are ready and reported together; whichever comes first removes the other one. */
-	event_loop_run(&loop);
-	assert_int_equal(watchers[0].called + watchers[1].called, 1);
-	event_loop_close(&loop);
-	close(watchers[0].watch.fd);
-	close(watchers[1].watch.fd);
-}
-
 #define with_device(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -604,7 +561,6 @@ int main(void)
 		with_device(reset_forgets_everything),
 		with_device(interrupts_are_raised_and_acknowledged),
 		with_device(rng_fills_what_it_is_given),
-		cmocka_unit_test(watch_that_was_removed_is_never_called),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
