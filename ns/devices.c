@@ -256,6 +256,41 @@ int rootfs_make_devices(struct rootfs *rootfs, struct error *err)
 	return result;
 }
 
+static int make_source(const struct device_plan *device, struct error *err)
+{
+	const char *slash = strrchr(device->path, '/');
+	cleanup_free char *parent = xstrndup(device->path, slash ? (size_t)(slash - device->path) : 0);
+	int result = parent[0] ? make_directories(AT_FDCWD, parent, 0755) : 0;
+
+	if (result == 0 && type_bits(device->type) && device->type != 'p' &&
+		mknod(device->path, type_bits(device->type) | device->mode, makedev(device->major, device->minor)) <
+			0 &&
+		errno != EEXIST)
+		result = -errno;
+	return result < 0 ? error_set(err, -result, "make the guest's device \"%s\"", device->path) : 0;
+}
+
+int rootfs_make_device_sources(const struct rootfs_plan *plan, struct error *err)
+{
+	mode_t before = umask(0);
+	int result = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(default_devices) && result == 0; i++)
+		result = make_source(&default_devices[i], err);
+	for (uint32_t i = 0; i < plan->device_count && result == 0; i++)
+		result = make_source(&plan->devices[i], err);
+	(void)umask(before);
+	return result;
+}
+
+int rootfs_make_sysfs_source(struct error *err)
+{
+	if ((mkdir("/sys", 0555) < 0 && errno != EEXIST) ||
+		mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return error_set(err, errno, "mount the guest's /sys");
+	return 0;
+}
+
 int rootfs_console(struct rootfs *rootfs, int terminal_fd, struct error *err)
 {
 	struct mount_request request = { .source_fd = terminal_fd };

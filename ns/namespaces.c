@@ -133,7 +133,7 @@ int namespaces_write_time_offsets(const struct namespaces_plan *plan, struct err
 }
 
 /* By ioctl on a socket of any family: a guest's kernel may have no IP, and netlink(7) is not linked there. */
-static int bring_loopback_up(struct error *err)
+int namespaces_bring_loopback_up(struct error *err)
 {
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
@@ -180,7 +180,9 @@ int namespaces_apply(const struct container_plan *plan, bool whole_kernel_is_our
 		return error_set(err, errno, "set the host name to \"%s\"", plan->hostname);
 	if (plan->domainname && setdomainname(plan->domainname, strlen(plan->domainname)) < 0)
 		return error_set(err, errno, "set the domain name to \"%s\"", plan->domainname);
-	if ((plan->namespaces.unshare & CLONE_NEWNET) || whole_kernel_is_ours)
-		result = bring_loopback_up(err);
+	/* In a guest's user namespace that takes the guest's root, who has done it. */
+	if ((plan->namespaces.unshare & CLONE_NEWNET) ||
+		(whole_kernel_is_ours && !(plan->namespaces.unshare & CLONE_NEWUSER)))
+		result = namespaces_bring_loopback_up(err);
 	return result < 0 ? result : sysctl_apply(plan, err);
 }

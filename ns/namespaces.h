@@ -36,6 +36,9 @@ int namespaces_write_time_offsets(const struct namespaces_plan *plan, struct err
 /* A descriptor of a new user namespace with these maps and no process in it (for idmapped mounts). */
 int namespaces_make_user(const struct namespaces_plan *maps, struct error *err);
 
+/* In the present network namespace. */
+int namespaces_bring_loopback_up(struct error *err);
+
 /* Child, inside the new namespaces: hostname, domainname; loopback up in a new network namespace; sysctls through a
  * procfs handle that was verified (base/procfs.h), so that nothing that is mounted in the container redirects them.
  * Refuses what namespaces_check() refuses. */

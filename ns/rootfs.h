@@ -30,6 +30,11 @@ int rootfs_open_binds(struct container_plan *plan, struct error *err);
  */
 int rootfs_open_procfs(struct container_plan *plan, int pid_namespace, struct error *err);
 
+/* In a guest, whose own /dev is all but empty: makes there the nodes that a root with bind_devices will bind. */
+int rootfs_make_device_sources(const struct rootfs_plan *plan, struct error *err);
+/* And the sysfs that a container gets whose user namespace does not own the network namespace. */
+int rootfs_make_sysfs_source(struct error *err);
+
 /*
  * The steps, in the child, in order (the calling process is alone in its mount namespace and has one thread; its
  * working directory changes meanwhile and is "/" of the container in the end): rootfs_open:   sets the propagation of

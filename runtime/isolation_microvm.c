@@ -101,9 +101,10 @@ static int microvm_make_jail_directory(struct launch *launch, struct error *err)
 {
 	int directory = launch->container->directory_fd;
 
-	if (mkdirat(directory, CONTAINER_JAIL_FILE, 0700) < 0 ||
-		mkdirat(directory, CONTAINER_JAIL_FILE "/rootfs", 0700) < 0 ||
-		mkdirat(directory, CONTAINER_JAIL_FILE "/binds", 0700) < 0)
+	/* The root of a user namespace in the guest has to get through; on this side the state directory is closed. */
+	if (mkdirat(directory, CONTAINER_JAIL_FILE, 0711) < 0 ||
+		mkdirat(directory, CONTAINER_JAIL_FILE "/rootfs", 0711) < 0 ||
+		mkdirat(directory, CONTAINER_JAIL_FILE "/binds", 0711) < 0)
 		return error_set(err, errno, "make the monitor's root in %s", launch->container->path);
 	return 0;
 }

@@ -281,3 +281,19 @@ teardown() {
 	[[ "$output" == *'make the link "/made/link" to "/etc/passwd": File exists'* ]] || fail "$output"
 	rm -r "$BUNDLE/rootfs/made" "$BUNDLE/rootfs/plain" "$BUNDLE/rootfs/with-option"
 }
+
+@test "a user namespace: its root, its maps, its devices and files" {
+	chmod 755 "$SCRATCH" "$BUNDLE"
+	mkdir -p -m 777 "$SCRATCH/shared" "$BUNDLE/rootfs/shared"
+	configure '.process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map; echo x >/dev/null; head -c 3 /dev/zero | wc -c; touch /shared/x; stat -c %u /shared/x"]
+		| .linux.namespaces += [{"type": "user"}] | .linux.uidMappings = [{"containerID": 0, "hostID": 100000, "size": 65536}] | .linux.gidMappings = .linux.uidMappings
+		| .mounts |= map(select(.type != "mqueue")) + [{destination: "/shared", type: "bind", source: $ARGS.positional[0], options: ["bind"]}]' "$SCRATCH/shared"
+	run duet_run
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "${lines[0]}" = 0 ]
+	[[ "${lines[1]}" =~ ^\ *0\ +100000\ +65536$ ]]
+	[ "${lines[2]} ${lines[3]}" = "3 0" ]
+	[ "$(stat -c %u "$SCRATCH/shared/x")" = 100000 ]
+	rm -r "$SCRATCH/shared" "$BUNDLE/rootfs/shared"
+}

@@ -18,6 +18,7 @@
 #include "microvm/guest/init/group.h"
 #include "microvm/guest/init/machine.h"
 #include "ns/namespaces.h"
+#include "ns/rootfs.h"
 
 #define SESSION_CONTAINER 0
 
@@ -361,6 +362,13 @@ int session_create(
 	if (session_find(init, SESSION_CONTAINER))
 		return error_set(err, -EBUSY, "the guest has its container already");
 	process->limits_applied = orders.user_namespace;
+	result = container->rootfs.bind_devices ? rootfs_make_device_sources(&container->rootfs, err) : 0;
+	if (result == 0 && orders.user_namespace)
+		result = rootfs_make_sysfs_source(err);
+	if (result == 0 && orders.user_namespace)
+		result = namespaces_bring_loopback_up(err);
+	if (result < 0)
+		return result;
 	group = group_open(init, NULL, err);
 	if (group < 0 && init->group)
 		return group;
