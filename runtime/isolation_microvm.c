@@ -25,6 +25,7 @@
 #include "runtime/microvm_checkpoint.h"
 #include "runtime/microvm_plan.h"
 #include "runtime/monitor.h"
+#include "runtime/passt.h"
 #include "runtime/template.h"
 #include "runtime/terminal.h"
 
@@ -75,6 +76,17 @@ static int microvm_open_image(struct launch *launch, struct error *err)
 	return result;
 }
 
+static int microvm_start_passt(struct launch *launch, struct error *err)
+{
+	const struct launch_options *options = launch->options;
+
+	if (!options->vm_network)
+		return options->vm_publish ? error_set(err, -EINVAL, "--vm-publish: it needs --vm-network=passt") : 0;
+	if (strcmp(options->vm_network, "passt") != 0)
+		return error_set(err, -EINVAL, "--vm-network %s: passt is there", options->vm_network);
+	return passt_start(options->vm_publish, &launch->vm.passt_fd, err);
+}
+
 static int microvm_open(struct launch *launch, struct error *err)
 {
 	struct launch_vm *vm = &launch->vm;
@@ -94,6 +106,8 @@ static int microvm_open(struct launch *launch, struct error *err)
 		if (vm->checkpoint_fd < 0)
 			return vm->checkpoint_fd;
 	}
+	if (microvm_start_passt(launch, err) < 0)
+		return -err->code;
 	return microvm_open_image(launch, err);
 }
 
@@ -152,6 +166,22 @@ static int microvm_open_tun(struct launch *launch, struct error *err)
 	return fd == -EPERM || fd == -EACCES ? launch_child_ask_tun(launch, err) : fd;
 }
 
+static int microvm_join_passt(struct launch *launch, struct net_options *nets, unsigned *count, struct error *err)
+{
+	struct network_plan *network = &launch->vm.network;
+
+	if (network->interface_count)
+		return error_set(
+			err, -EBUSY, "--vm-network=passt: the container's network namespace has interfaces already");
+	passt_plan(network);
+	nets[0] = (struct net_options){
+		.kind = NET_STREAM, .mtu = (uint16_t)network->interfaces[0].mtu, .fd = launch->vm.passt_fd
+	};
+	network_device_mac(0, nets[0].mac);
+	*count = 1;
+	return 0;
+}
+
 /* What the hooks and the engine have put into the network namespace, of which this process is a part. */
 static int microvm_join_network(struct launch *launch, struct net_options *nets, unsigned *count, struct error *err)
 {
@@ -162,6 +192,8 @@ static int microvm_join_network(struct launch *launch, struct net_options *nets,
 		return error_set(err, -ENOTSUP,
 			"the container's network namespace has %u interfaces: a micro-VM can be given %u at most",
 			network->interface_count, VM_NETS_MAX);
+	if (result == 0 && launch->vm.passt_fd >= 0)
+		return microvm_join_passt(launch, nets, count, err);
 	for (*count = 0; result == 0 && *count < network->interface_count; (*count)++) {
 		const struct network_interface *interface = &network->interfaces[*count];
 		struct net_options *net = &nets[*count];
@@ -288,7 +320,7 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 		result = microvm_create(launch, &config, &vm, err);
 	/* It is the disk's now. */
 	if (result == 0)
-		launch->vm.image_fd = -EBADF;
+		launch->vm.image_fd = launch->vm.passt_fd = -EBADF;
 	if (result == 0)
 		result = monitor_create(monitor, launch, vm, &streams, err);
 	return result < 0 ? result : microvm_let_streams_go(launch, err);
@@ -369,6 +401,7 @@ static void microvm_close(struct launch *launch)
 	close_fd(&launch->vm.kernel_fd);
 	close_fd(&launch->vm.initrd_fd);
 	close_fd(&launch->vm.image_fd);
+	close_fd(&launch->vm.passt_fd);
 	close_fd(&launch->vm.checkpoint_fd);
 }
 
@@ -382,6 +415,7 @@ static void microvm_close_inherited(const struct launch *launch)
 		launch->vm.kernel_fd,
 		launch->vm.initrd_fd,
 		launch->vm.image_fd,
+		launch->vm.passt_fd,
 		launch->vm.checkpoint_fd,
 		log_descriptor(),
 	};
