@@ -44,7 +44,8 @@ answers() {
 @test "connections go out and, by published ports, come in; passt ends with its micro-VM" {
 	local id server
 	id=$(new_id)
-	on_host busybox httpd -f -p 8000 -h "$SCRATCH/www" &
+	# Not on_host: its shell would be killed in the server's place.
+	nsenter --net="$HOST" busybox httpd -f -p 8000 -h "$SCRATCH/www" &
 	server=$!
 	wait_until 5 on_host busybox nc -w 1 127.0.0.1 8000 </dev/null
 	configure_command sh -c 'ip -4 -o address show dev eth0; wget -q -O - http://198.51.100.1:8000/hello.txt; exec httpd -f -p 80 -h /www'
