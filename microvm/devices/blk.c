@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/alloc.h"
 #include "microvm/confine.h"
@@ -308,6 +310,15 @@ static int measure(int fd, uint64_t *bytes, struct error *err)
 	return 0;
 }
 
+/* tmpfs cannot say whether a read would wait (RWF_NOWAIT) before Linux 6.6, and has nothing to wait for. */
+static bool lies_in_memory(int fd)
+{
+	struct statfs file_system;
+
+	return fstatfs(fd, &file_system) == 0 &&
+	       (file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC);
+}
+
 static void describe(struct blk *blk, uint64_t bytes)
 {
 	uint64_t changing = 1ULL << VIRTIO_BLK_F_DISCARD | 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
@@ -346,6 +357,7 @@ int blk_create(struct blk **blk, const struct blk_options *options, struct error
 		return result;
 	made = xcalloc(1, sizeof(*made));
 	made->read_only = (flags & O_ACCMODE) == O_RDONLY;
+	made->in_memory = lies_in_memory(options->fd);
 	describe(made, bytes);
 	(void)strncpy(made->id, options->id ? options->id : "", sizeof(made->id));
 	result = event_loop_init(&made->loop, err);

@@ -42,6 +42,7 @@ struct blk {
 	struct event_loop loop;
 	int fd;
 	bool read_only;
+	bool in_memory; /* the image lies in a file system without a disk: nothing waits */
 	char id[BLK_ID_BYTES];
 	/* Threads: the loop's first. */
 	pthread_t threads[1 + BLK_WORKERS];

@@ -207,13 +207,13 @@ int blk_request_do(const struct blk *blk, struct blk_request *request, bool no_w
 {
 	switch (request->type) {
 	case VIRTIO_BLK_T_IN:
-		return no_wait ? read_cached(blk, request) : transfer(blk, request);
+		return no_wait && !blk->in_memory ? read_cached(blk, request) : transfer(blk, request);
 	case VIRTIO_BLK_T_OUT:
 		return transfer(blk, request);
 	case VIRTIO_BLK_T_GET_ID:
 		return give_id(blk, request);
 	case VIRTIO_BLK_T_FLUSH:
-		if (no_wait)
+		if (no_wait && !blk->in_memory)
 			return -EAGAIN;
 		return blk->read_only || fdatasync(blk->fd) == 0 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR;
 	default:

@@ -70,16 +70,22 @@ static size_t serve(struct fs *fs)
 	return written;
 }
 
+/* Kicks are unwanted for as long as this goes on: each is an exit of the guest's. */
 static int kick(struct virtio_device *device, unsigned index)
 {
 	struct fs *fs = (struct fs *)device;
 	struct virtqueue *queue = &device->queues[index];
 	uint64_t resets = fs->resets;
 
+	(void)virtqueue_want_kicks(queue, false);
 	for (unsigned i = 0; i < REQUESTS_PER_KICK; i++) {
 		int result = virtqueue_pop(queue, &fs->chain);
 		size_t written;
 
+		if (result == 0 && virtqueue_want_kicks(queue, true)) {
+			(void)virtqueue_want_kicks(queue, false);
+			continue;
+		}
 		if (result <= 0)
 			return result;
 		written = serve(fs);
