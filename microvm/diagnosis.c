@@ -21,7 +21,17 @@ static bool is_record_number(const unsigned char *bytes)
 	return bytes[7] == 0x3f && memcmp(bytes + 2, "\xff\xff\xff\xff\xff", 5) == 0;
 }
 
-static bool take_text(const unsigned char *found, size_t left, char text[DIAGNOSIS_TEXT_BYTES])
+/* A record keeps the text as it was printed, moved to the front by the two bytes of its level, which are taken off: the
+ * last two letters stand there once more, before the end of the line. */
+static size_t without_repetition(const unsigned char *found, size_t length, size_t left)
+{
+	bool repeated = length >= 4 && length < left && found[length] == '\n' &&
+			memcmp(found + length - 2, found + length - 4, 2) == 0;
+
+	return repeated ? length - 2 : length;
+}
+
+static bool take_text(const unsigned char *found, size_t left, bool in_record, char text[DIAGNOSIS_TEXT_BYTES])
 {
 	size_t length = 0;
 
@@ -30,6 +40,8 @@ static bool take_text(const unsigned char *found, size_t left, char text[DIAGNOS
 			break;
 		length++;
 	}
+	if (in_record)
+		length = without_repetition(found, length, left);
 	/* The kernel's own format, of a panic that has not been. */
 	if (length <= sizeof(panic_words) - 1 || found[sizeof(panic_words) - 1] == '%')
 		return false;
@@ -41,10 +53,12 @@ static bool take_text(const unsigned char *found, size_t left, char text[DIAGNOS
 
 static bool search(const unsigned char *bytes, size_t length, char text[DIAGNOSIS_TEXT_BYTES])
 {
-	const unsigned char *end = bytes + length;
+	const unsigned char *begin = bytes, *end = bytes + length;
 
 	while ((bytes = memmem(bytes, (size_t)(end - bytes), panic_words, sizeof(panic_words) - 1))) {
-		if (take_text(bytes, (size_t)(end - bytes), text))
+		bool in_record = bytes - begin >= 8 && ((uintptr_t)bytes & 7) == 0 && is_record_number(bytes - 8);
+
+		if (take_text(bytes, (size_t)(end - bytes), in_record, text))
 			return true;
 		bytes++;
 	}

@@ -72,6 +72,21 @@ static void test_text_ends_where_the_next_record_begins(void **state)
 	assert_string_equal(fixture->text, "123456789012");
 }
 
+/* As vprintk_store() leaves it. */
+static void test_letters_that_stand_twice_are_the_ends_of_the_text_once(void **state)
+{
+	struct fixture *fixture = *state;
+
+	(void)put_record(fixture->log, "Kernel panic - not syncing: panic_on_oom is enableded\n");
+	assert_true(diagnose_panic(&fixture->memory, fixture->text));
+	assert_string_equal(fixture->text, "panic_on_oom is enabled");
+	(void)put_record(fixture->log, "Kernel panic - not syncing: ");
+	memcpy(fixture->log + 3, "Kernel panic - not syncing: haha\n", 33);
+	memset(fixture->log + 36, 0, 64);
+	assert_true(diagnose_panic(&fixture->memory, fixture->text));
+	assert_string_equal(fixture->text, "haha");
+}
+
 static void test_kernel_that_runs_has_none(void **state)
 {
 	struct fixture *fixture = *state;
@@ -108,6 +123,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_last_words_are_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_text_ends_where_the_next_record_begins, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_letters_that_stand_twice_are_the_ends_of_the_text_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_that_runs_has_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guest_cannot_say_more_than_there_is_room_for, setup, teardown),
 	};
