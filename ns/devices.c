@@ -285,8 +285,9 @@ int rootfs_make_device_sources(const struct rootfs_plan *plan, struct error *err
 
 int rootfs_make_sysfs_source(struct error *err)
 {
+	/* EBUSY: that very sysfs is there. */
 	if ((mkdir("/sys", 0555) < 0 && errno != EEXIST) ||
-		mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		(mount("sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 && errno != EBUSY))
 		return error_set(err, errno, "mount the guest's /sys");
 	return 0;
 }
