@@ -66,11 +66,12 @@ static bool lies_below(const struct walk *walk, const char *below)
 	return found >= 0;
 }
 
-static bool is_opaque(int directory)
+static bool is_opaque(const struct sandbox *sandbox, int directory)
 {
+	const char *name = sandbox->rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
 	char value = 0;
 
-	return fgetxattr(directory, "trusted.overlay.opaque", &value, 1) == 1 && value == 'y';
+	return fgetxattr(directory, name, &value, 1) == 1 && value == 'y';
 }
 
 static int walk_directory(
@@ -96,7 +97,7 @@ static int look_at(const struct walk *walk, int directory, const char *name, con
 	inside = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (inside < 0)
 		return error_set(err, errno, "look at what was changed: %s", path);
-	change.replaced = !known && !change.added && is_opaque(inside);
+	change.replaced = !known && !change.added && is_opaque(walk->sandbox, inside);
 	change.only_on_the_way = known || !(change.added || change.replaced);
 	result = walk->visitor->visit(walk->visitor->context, &change, err);
 	return result < 0 ? result : walk_directory(walk, inside, below, depth + 1, err);

@@ -42,9 +42,9 @@ void sandbox_user(const struct sandbox *sandbox, uid_t *uid, gid_t *gid)
 {
 	struct stat status;
 
-	*uid = *gid = is_strict(sandbox) ? NOBODY : 0;
+	*uid = *gid = is_strict(sandbox) && sandbox->ids > NOBODY ? NOBODY : 0;
 	if (!is_strict(sandbox) || stat(sandbox->workdir, &status) < 0 || status.st_uid == 0 ||
-		status.st_uid >= SANDBOX_IDS || status.st_gid >= SANDBOX_IDS)
+		status.st_uid >= sandbox->ids || status.st_gid >= sandbox->ids)
 		return;
 	*uid = status.st_uid;
 	*gid = status.st_gid;
@@ -164,6 +164,8 @@ static void write_process(struct json_writer *json, const struct sandbox *sandbo
 	write_rlimit(json, "RLIMIT_FSIZE", RLIMIT_FSIZE, settings->file_size_bytes);
 	write_rlimit(json, "RLIMIT_NOFILE", RLIMIT_NOFILE, settings->open_files);
 	write_rlimit(json, "RLIMIT_CORE", RLIMIT_CORE, 0);
+	if (sandbox->pids_by_rlimit)
+		write_rlimit(json, "RLIMIT_NPROC", RLIMIT_NPROC, settings->pids);
 	json_write_close(json, ']');
 	json_write_bool_member(json, "noNewPrivileges", true);
 	json_write_close(json, '}');
@@ -252,7 +254,7 @@ static void write_namespaces(struct json_writer *json, const struct sandbox *san
 		json_write_key(json, "hostID");
 		json_write_u64(json, sandbox->first_id);
 		json_write_key(json, "size");
-		json_write_u64(json, SANDBOX_IDS);
+		json_write_u64(json, sandbox->ids);
 		json_write_close(json, '}');
 		json_write_close(json, ']');
 	}
@@ -269,9 +271,12 @@ static void write_number_object(struct json_writer *json, const char *object, co
 	json_write_close(json, '}');
 }
 
-static void write_memory(struct json_writer *json, const struct sandbox_settings *settings)
+static void write_memory(struct json_writer *json, const struct sandbox *sandbox)
 {
-	if (settings->memory_bytes == SANDBOX_UNLIMITED)
+	const struct sandbox_settings *settings = sandbox->settings;
+
+	if (settings->memory_bytes == SANDBOX_UNLIMITED || sandbox->memory_by_machine ||
+		(sandbox->result.not_in_force & SANDBOX_LIMIT_MEMORY))
 		return;
 	json_write_key(json, "memory");
 	json_write_open(json, '{');
@@ -315,7 +320,7 @@ static void write_resources(struct json_writer *json, const struct sandbox *sand
 
 	json_write_key(json, "resources");
 	json_write_open(json, '{');
-	write_memory(json, settings);
+	write_memory(json, sandbox);
 	if (settings->cpus_milli != SANDBOX_UNLIMITED) {
 		json_write_key(json, "cpu");
 		json_write_open(json, '{');
@@ -325,7 +330,8 @@ static void write_resources(struct json_writer *json, const struct sandbox *sand
 		json_write_u64(json, settings->cpus_milli * 100);
 		json_write_close(json, '}');
 	}
-	write_number_object(json, "pids", "limit", settings->pids);
+	if (!sandbox->pids_by_rlimit && !(sandbox->result.not_in_force & SANDBOX_LIMIT_PIDS))
+		write_number_object(json, "pids", "limit", settings->pids);
 	write_number_object(json, "blockIO", "weight", settings->io_weight);
 	write_device_rules(json, sandbox);
 	json_write_close(json, '}');

@@ -106,7 +106,7 @@ static uid_t outside_in(const struct diff_tar *tar, uid_t id)
 {
 	uint32_t first = tar->sandbox->first_id;
 
-	return id >= first && id - first < SANDBOX_IDS ? id - first : id;
+	return id >= first && id - first < tar->sandbox->ids ? id - first : id;
 }
 
 static int put_entry(struct diff_tar *tar, const struct change *change, const char *name, bool empty, struct error *err)

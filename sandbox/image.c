@@ -183,7 +183,7 @@ static int wait_for_answer(const struct sandbox *sandbox, int fd, struct unpack_
 
 static int unpack(const struct sandbox *sandbox, const struct image *image, int root, struct error *err)
 {
-	const struct id_mapping mapping = { .container_id = 0, .host_id = sandbox->first_id, .size = SANDBOX_IDS };
+	const struct id_mapping mapping = { .container_id = 0, .host_id = sandbox->first_id, .size = sandbox->ids };
 	const struct namespaces_plan plan = {
 		.uid_mappings = (struct id_mapping *)&mapping,
 		.gid_mappings = (struct id_mapping *)&mapping,

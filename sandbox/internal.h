@@ -14,9 +14,9 @@
 #include "sandbox/network.h"
 #include "sandbox/sandbox.h"
 
-#define SANDBOX_IDS 65536U /* ids of the user namespace */
+#define SANDBOX_IDS 65536U /* ids of a user namespace that root makes */
 
-enum { SANDBOX_LAYERS_MAX = 64 /* overlays */, SANDBOX_DEVICES_MAX = 64 };
+enum { SANDBOX_LAYERS_MAX = 128 /* overlays */, SANDBOX_DEVICES_MAX = 64 };
 
 /* Why the command ended, beside its own doing; the report's words are in report.c. */
 enum sandbox_cause {
@@ -42,13 +42,16 @@ enum sandbox_limit {
 	SANDBOX_LIMIT_PIDS = 16,
 	SANDBOX_LIMIT_OUTPUT = 32,
 	SANDBOX_LIMIT_FILE_SIZE = 64,
+	SANDBOX_LIMIT_CPUS = 128,
+	SANDBOX_LIMIT_IO_WEIGHT = 256,
 };
 
 struct sandbox_result {
 	enum sandbox_cause cause;
 	int wait_status;
-	int interrupted_by;   /* the signal */
-	unsigned int reached; /* bits of enum sandbox_limit */
+	int interrupted_by;        /* the signal */
+	unsigned int reached;      /* bits of enum sandbox_limit */
+	unsigned int not_in_force; /* the same, of defaults that nothing here can hold */
 	bool guest_out_of_memory;
 	uint64_t start_ms; /* until the command began, files apart */
 	uint64_t wall_ms;  /* from then on */
@@ -84,6 +87,10 @@ struct sandbox {
 	pid_t guardian;
 	bool user_namespace;
 	uint32_t first_id; /* host id of the namespace's 0 */
+	uint32_t ids;      /* so many, from there on */
+	/* Without privilege this process has namespaces of its own, in which it is root; first_id is 0 there. */
+	bool rootless;
+	bool pids_by_rlimit, memory_by_machine; /* where no cgroup can be made */
 	/* Where the overlay with the upper layer SCRATCH/up/N lies in the sandbox, by N. */
 	char *layers[SANDBOX_LAYERS_MAX];
 	unsigned int layer_count;
@@ -99,6 +106,12 @@ struct sandbox {
 int scratch_open(struct sandbox *sandbox, struct error *err);
 /* Everything was cleaned up: the guardian may go. */
 void scratch_close(struct sandbox *sandbox);
+
+/* rootless.c: of a caller without privilege. What holds the limits is found out; one that was asked for and cannot be
+ * held is refused. */
+int rootless_plan(struct sandbox *sandbox, struct error *err);
+/* Makes a user namespace, in which this process is root, and a mount namespace of its. */
+int rootless_enter(struct sandbox *sandbox, struct error *err);
 
 /* root.c: makes SCRATCH/rootfs, complete with the work directory. */
 int root_make(struct sandbox *sandbox, struct error *err);

@@ -33,9 +33,9 @@ bool path_is_below(const char *path, const char *directory)
 uid_t sandbox_owner(const struct sandbox *sandbox, uid_t host)
 {
 	/* It is one of the sandbox's own already. */
-	if (host >= sandbox->first_id && host - sandbox->first_id < SANDBOX_IDS)
+	if (host >= sandbox->first_id && host - sandbox->first_id < sandbox->ids)
 		return host;
-	return host < SANDBOX_IDS ? sandbox->first_id + host : sandbox->first_id;
+	return host < sandbox->ids ? sandbox->first_id + host : sandbox->first_id;
 }
 
 /* Directories of an upper layer hide the attributes of those below: they have to have the same. */

@@ -66,12 +66,15 @@ static int set_member(struct sandbox_settings *settings, const char *name, json_
 
 static int apply_built_in(struct sandbox_settings *settings, size_t index, struct error *err)
 {
+	/* Not what somebody asked for one by one. */
+	uint64_t given = settings->given;
 	int result = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(built_in[index].settings) && built_in[index].settings[i][0] && result == 0;
 		i++)
 		result = sandbox_set(settings, sandbox_setting_find(built_in[index].settings[i][0]),
 			built_in[index].settings[i][1], err);
+	settings->given = given;
 	return result;
 }
 

@@ -185,24 +185,42 @@ static void write_disk(struct json_writer *json, const struct sandbox_result *re
 	json_write_key(json, "disk");
 	json_write_open(json, '{');
 	json_write_string_member(json, "kind", "tmpfs");
-	json_write_bool_member(json, "countedInMemory", true);
+	json_write_bool_member(json, "countedInMemory", !(result->not_in_force & SANDBOX_LIMIT_MEMORY));
 	put_u64(json, "usedBytes", result->disk_used_bytes);
 	json_write_close(json, '}');
 }
 
-static void write_limits(struct json_writer *json, const struct sandbox_settings *settings)
+/* Of a caller without privilege: defaults that nothing could hold. */
+static bool is_out_of_force(const struct sandbox_result *result, const char *name)
+{
+	if (strcmp(name, "memory") == 0 || strcmp(name, "swap") == 0)
+		return result->not_in_force & SANDBOX_LIMIT_MEMORY;
+	return strcmp(name, "pids") == 0 && (result->not_in_force & SANDBOX_LIMIT_PIDS);
+}
+
+static void write_limits(
+	struct json_writer *json, const struct sandbox_settings *settings, const struct sandbox_result *result)
 {
 	char text[64];
 
 	json_write_key(json, "limits");
 	json_write_open(json, '{');
 	for (const struct sandbox_setting *setting = sandbox_settings_table; setting->name; setting++) {
-		if (!setting->limit)
+		if (!setting->limit || is_out_of_force(result, setting->name))
 			continue;
 		sandbox_setting_print(settings, setting, text, sizeof(text));
 		json_write_string_member(json, setting->name, text);
 	}
 	json_write_close(json, '}');
+	if (!result->not_in_force)
+		return;
+	json_write_key(json, "limitsNotInForce");
+	json_write_open(json, '[');
+	for (const struct sandbox_setting *setting = sandbox_settings_table; setting->name; setting++) {
+		if (setting->limit && is_out_of_force(result, setting->name))
+			json_write_string(json, setting->name);
+	}
+	json_write_close(json, ']');
 }
 
 static void write_run(struct json_writer *json, const struct sandbox *sandbox, bool alone)
@@ -232,7 +250,7 @@ static void write_run(struct json_writer *json, const struct sandbox *sandbox, b
 	write_disk(json, result);
 	write_changes(json, &result->changes);
 	write_network(json, result->network_there ? &result->network : NULL);
-	write_limits(json, sandbox->settings);
+	write_limits(json, sandbox->settings, result);
 	json_write_close(json, '}');
 }
 

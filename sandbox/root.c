@@ -9,6 +9,7 @@
  *
  * Source: Linux Documentation/filesystems/overlayfs.rst.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
@@ -47,14 +48,16 @@ static bool is_below_any(const char *path, const char *const *directories)
 
 /* ---- mounts ---- */
 
-/* A bind of the source, as a detached mount, read-only or not, with its owners mapped. */
-static int detached_bind(const struct root *root, const char *source, bool read_only, struct error *err)
+/* A bind of the source, as a detached mount, read-only or not, with its owners mapped. Recursive: with the mounts below
+ * it. */
+static int detached_bind(const struct root *root, const char *source, bool read_only, bool recursive, struct error *err)
 {
-	cleanup_fd int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	unsigned int depth = recursive ? AT_RECURSIVE : 0;
+	cleanup_fd int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | depth);
 	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NODEV | (read_only ? MOUNT_ATTR_RDONLY : 0U) };
 	struct mount_attr maps = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)root->maps };
 
-	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attributes, sizeof(attributes)) < 0)
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH | depth, &attributes, sizeof(attributes)) < 0)
 		return error_set(err, errno, "bind %s", source);
 	if (root->maps >= 0 && !(root->base_owned && source == root->sandbox->base) &&
 		mount_setattr(tree, "", AT_EMPTY_PATH, &maps, sizeof(maps)) < 0)
@@ -68,6 +71,8 @@ static int attach(int tree, int target, const char *name, struct error *err)
 		return error_set(err, errno, "mount %s in the sandbox", name);
 	return 0;
 }
+
+static int overlay_pieces(struct root *root, const char *host_path, const char *inside, struct error *err);
 
 static int make_layer(const struct root *root, const char *kind, char *name, size_t size, struct error *err)
 {
@@ -90,12 +95,61 @@ static int mount_overlay(int scratch, int target, const char *options)
 	return fchdir(here) < 0 ? -1 : result;
 }
 
+/*
+ * Without privilege a file system that others lie in cannot be shown without them (mount_namespaces(7)): of such a
+ * directory the lower layer is made here, of its links and of mount points for what is in it.
+ */
+static int make_skeleton(const char *host_path, int below, struct error *err)
+{
+	cleanup_directory DIR *entries = opendir(host_path);
+	const struct dirent *entry;
+
+	if (!entries)
+		return error_set(err, errno, "read %s", host_path);
+	while ((entry = readdir(entries))) {
+		char target[4096];
+		struct stat status;
+		ssize_t length;
+		int result = 0;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+			fstatat(dirfd(entries), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISDIR(status.st_mode)) {
+			result = mkdirat(below, entry->d_name, 0755);
+		} else if (S_ISREG(status.st_mode)) {
+			result = mknodat(below, entry->d_name, S_IFREG | 0444, 0);
+		} else if (S_ISLNK(status.st_mode)) {
+			length = readlinkat(dirfd(entries), entry->d_name, target, sizeof(target) - 1);
+			target[length < 0 ? 0 : length] = '\0';
+			result = length < 0 ? -1 : symlinkat(target, below, entry->d_name);
+		}
+		if (result < 0)
+			return error_set(err, errno, "make %s/%s in the sandbox's root", host_path, entry->d_name);
+	}
+	return 0;
+}
+
+/* The lower layer. *in_pieces: it is a skeleton. */
+static int place_lower(struct root *root, const char *host_path, const char *lower, bool *in_pieces, struct error *err)
+{
+	cleanup_fd int tree = detached_bind(root, host_path, true, false, err);
+	cleanup_fd int below = openat(root->sandbox->scratch_fd, lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (below < 0)
+		return error_set(err, errno, "open %s", lower);
+	*in_pieces = tree == -EINVAL && root->sandbox->rootless;
+	if (*in_pieces)
+		return make_skeleton(host_path, below, err);
+	return tree < 0 ? tree : attach(tree, below, host_path, err);
+}
+
 /* An overlay over the host's directory, on target (O_PATH), which is `inside` in the sandbox. */
 static int overlay(struct root *root, const char *host_path, const char *inside, int target, struct error *err)
 {
 	char lower[32], mask[32], up[32], work[32];
 	cleanup_free char *options = NULL;
-	cleanup_fd int tree = -EBADF, below = -EBADF;
+	bool in_pieces = false;
 	int result = make_layer(root, "lower", lower, sizeof(lower), err);
 
 	if (result == 0)
@@ -106,19 +160,21 @@ static int overlay(struct root *root, const char *host_path, const char *inside,
 		result = make_layer(root, "work", work, sizeof(work), err);
 	if (result == 0)
 		result = mask_layers(root->sandbox, host_path, strcmp(root->sandbox->base, "/") == 0, mask, up, err);
+	if (result == 0)
+		result = place_lower(root, host_path, lower, &in_pieces, err);
 	if (result < 0)
 		return result;
-	tree = detached_bind(root, host_path, true, err);
-	if (tree < 0)
-		return tree;
-	below = openat(root->sandbox->scratch_fd, lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (below < 0 || attach(tree, below, host_path, err) < 0)
-		return below < 0 ? error_set(err, errno, "open %s", lower) : -err->code;
-	options = xprintf("lowerdir=%s:%s,upperdir=%s,workdir=%s,redirect_dir=off,metacopy=off", mask, lower, up, work);
+	options = xprintf("lowerdir=%s:%s,upperdir=%s,workdir=%s,%s", mask, lower, up, work,
+		root->sandbox->rootless ? "userxattr" : "redirect_dir=off,metacopy=off");
 	if (mount_overlay(root->sandbox->scratch_fd, target, options) < 0)
 		return error_set(err, errno, "mount an overlay over %s", host_path);
 	root->sandbox->layers[root->sandbox->layer_count++] = xstrdup(inside);
-	return 0;
+	if (root->sandbox->rootfs_fd < 0)
+		root->sandbox->rootfs_fd =
+			openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root->sandbox->rootfs_fd < 0)
+		return error_set(err, errno, "open the sandbox's root");
+	return in_pieces ? overlay_pieces(root, host_path, inside, err) : 0;
 }
 
 /* ---- mount points ---- */
@@ -170,7 +226,8 @@ static int bind_at(struct root *root, const char *source, const char *destinatio
 
 	if (stat(source, &status) < 0)
 		return error_set(err, errno, "%s", source);
-	tree = detached_bind(root, source, read_only, err);
+	/* Without privilege a mount cannot be taken without those on it. */
+	tree = detached_bind(root, source, read_only, root->sandbox->rootless, err);
 	if (tree < 0)
 		return tree;
 	target = root_make_path(root->sandbox, destination, S_ISDIR(status.st_mode), err);
@@ -252,6 +309,46 @@ static int overlay_mounts(struct root *root, struct error *err)
 	return result < 0 ? result : 0;
 }
 
+/* Shows what is in a directory that is a skeleton, but for other file systems: those have their turn. A file by itself
+ * can only be read. */
+static int overlay_piece(struct root *root, const char *path, const char *inside, mode_t type, struct error *err)
+{
+	cleanup_fd int target = -EBADF;
+
+	if (S_ISREG(type))
+		return bind_at(root, path, inside, true, err);
+	target = root_make_path(root->sandbox, inside, true, err);
+	return target < 0 ? target : overlay(root, path, inside, target, err);
+}
+
+static int overlay_pieces(struct root *root, const char *host_path, const char *inside, struct error *err)
+{
+	/* A work directory in a place where nothing else is shown of the host is shown. */
+	bool wanted = is_below_any(host_path, not_of_the_host);
+	cleanup_directory DIR *entries = opendir(host_path);
+	const struct dirent *entry;
+	int result = 0;
+
+	if (!entries)
+		return error_set(err, errno, "read %s", host_path);
+	while (result == 0 && (entry = readdir(entries))) {
+		cleanup_free char *path = xprintf("%s/%s", strcmp(host_path, "/") == 0 ? "" : host_path, entry->d_name);
+		cleanup_free char *place = xprintf("%s/%s", strcmp(inside, "/") == 0 ? "" : inside, entry->d_name);
+		struct statx status;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+			statx(dirfd(entries), entry->d_name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) < 0 ||
+			(!S_ISDIR(status.stx_mode) && !S_ISREG(status.stx_mode)) ||
+			(status.stx_attributes & STATX_ATTR_MOUNT_ROOT) ||
+			(!wanted && is_below_any(path, not_of_the_host)) ||
+			path_is_below(path, root->sandbox->state_root) ||
+			(S_ISREG(status.stx_mode) && access(path, R_OK) < 0))
+			continue;
+		result = overlay_piece(root, path, place, status.stx_mode, err);
+	}
+	return result;
+}
+
 static int place_workdir(struct root *root, struct error *err)
 {
 	const char *path = root->sandbox->workdir, *mode = root->sandbox->settings->workdir_mode;
@@ -287,12 +384,14 @@ static int place_binds(struct root *root, char *const *binds, bool read_only, st
 
 static int open_maps(struct root *root, struct error *err)
 {
-	struct id_mapping mapping = { .container_id = 0, .host_id = root->sandbox->first_id, .size = SANDBOX_IDS };
+	struct id_mapping mapping = {
+		.container_id = 0, .host_id = root->sandbox->first_id, .size = root->sandbox->ids
+	};
 	const struct namespaces_plan plan = {
 		.uid_mappings = &mapping, .gid_mappings = &mapping, .uid_mapping_count = 1, .gid_mapping_count = 1
 	};
 
-	if (!root->sandbox->user_namespace)
+	if (!root->sandbox->user_namespace || root->sandbox->rootless)
 		return 0;
 	root->maps = namespaces_make_user(&plan, err);
 	return root->maps < 0 ? root->maps : 0;
@@ -301,7 +400,7 @@ static int open_maps(struct root *root, struct error *err)
 static bool can_map(const struct root *root, const char *path)
 {
 	struct error err;
-	cleanup_fd int tree = detached_bind(root, path, true, &err);
+	cleanup_fd int tree = detached_bind(root, path, true, false, &err);
 
 	return tree >= 0;
 }
@@ -327,18 +426,13 @@ static int choose_ids(struct root *root, struct error *err)
 static int make_rootfs(struct root *root, struct error *err)
 {
 	cleanup_fd int target = -EBADF;
-	int result;
 
 	if (mkdirat(root->sandbox->scratch_fd, "rootfs", 0755) < 0)
 		return error_set(err, errno, "make the sandbox's root");
 	target = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (target < 0)
 		return error_set(err, errno, "open the sandbox's root");
-	result = overlay(root, root->sandbox->base, "/", target, err);
-	if (result < 0)
-		return result;
-	root->sandbox->rootfs_fd = openat(root->sandbox->scratch_fd, "rootfs", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return root->sandbox->rootfs_fd < 0 ? error_set(err, errno, "open the sandbox's root") : 0;
+	return overlay(root, root->sandbox->base, "/", target, err);
 }
 
 /* The image where it needs no ids yet, the ids, then what is unpacked for them. */

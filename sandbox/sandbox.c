@@ -25,7 +25,9 @@ static int name_it(struct sandbox *sandbox, struct error *err)
 		return error_set(err, errno, "choose a name for the sandbox");
 	(void)snprintf(sandbox->id, sizeof(sandbox->id), "sandbox-%d-%08x", (int)getpid(), number);
 	/* Of its own: two sandboxes share no user, neither in files nor in limits that count by user. */
-	sandbox->first_id = sandbox->user_namespace ? FIRST_ID_BASE + number % FIRST_ID_SLOTS * SANDBOX_IDS : 0;
+	sandbox->first_id = sandbox->user_namespace && !sandbox->rootless
+				    ? FIRST_ID_BASE + number % FIRST_ID_SLOTS * SANDBOX_IDS
+				    : 0;
 	return 0;
 }
 
@@ -33,8 +35,6 @@ static int check(const struct sandbox *sandbox, struct error *err)
 {
 	const struct sandbox_settings *settings = sandbox->settings;
 
-	if (geteuid() != 0)
-		return error_set(err, -EPERM, "duet sandbox needs root in this version");
 	if (settings->vm && strcmp(settings->network, "host") == 0)
 		return error_set(err, -EINVAL, "--net=host: a micro-VM cannot have the host's network");
 	if (settings->vm && (settings->devices || settings->gpu))
@@ -185,6 +185,8 @@ void sandbox_once(struct sandbox *sandbox)
 		result = copy_check(sandbox, err);
 	if (result == 0)
 		result = changes_prepare(sandbox, err);
+	if (result == 0 && sandbox->rootless)
+		result = rootless_plan(sandbox, err);
 	if (result == 0)
 		result = run_one(sandbox, err);
 	if (result < 0) {
@@ -226,7 +228,9 @@ int sandbox_run(
 		.scratch_fd = -EBADF,
 		.rootfs_fd = -EBADF,
 		.lifeline_fd = -EBADF,
-		.user_namespace = !settings->vm && strcmp(settings->network, "host") != 0,
+		.user_namespace = !settings->vm && (geteuid() != 0 || strcmp(settings->network, "host") != 0),
+		.ids = SANDBOX_IDS,
+		.rootless = geteuid() != 0,
 	};
 	int result;
 

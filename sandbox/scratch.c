@@ -97,8 +97,14 @@ static int scratch_mount(struct sandbox *sandbox, struct error *err)
 					     ? xstrdup("mode=0755,size=100%")
 					     : xprintf("mode=0755,size=%" PRIu64 ",nr_inodes=%" PRIu64, size, files);
 
-	if (unshare(CLONE_NEWNS) < 0)
+	if (sandbox->rootless) {
+		int result = rootless_enter(sandbox, err);
+
+		if (result < 0)
+			return result;
+	} else if (unshare(CLONE_NEWNS) < 0) {
 		return error_set(err, errno, "make a mount namespace");
+	}
 	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
 		return error_set(err, errno, "separate the sandbox's mounts from the host's");
 	if (mount("sandbox", sandbox->scratch, "tmpfs", MS_NODEV, options) < 0)

@@ -24,6 +24,15 @@ const struct sandbox_setting *sandbox_setting_find(const char *name)
 	return setting->name ? setting : NULL;
 }
 
+_Static_assert(ARRAY_SIZE(sandbox_settings_table) <= 64, "a bit of sandbox_settings.given for each");
+
+bool sandbox_setting_is_given(const struct sandbox_settings *settings, const char *name)
+{
+	const struct sandbox_setting *setting = sandbox_setting_find(name);
+
+	return setting && (settings->given & 1ULL << (setting - sandbox_settings_table));
+}
+
 static void *sandbox_member(const struct sandbox_settings *settings, const struct sandbox_setting *setting)
 {
 	return (char *)settings + setting->offset;
@@ -115,6 +124,7 @@ int sandbox_set(
 {
 	void *member = sandbox_member(settings, setting);
 
+	settings->given |= 1ULL << (setting - sandbox_settings_table);
 	switch (setting->kind) {
 	case SANDBOX_FLAG:
 		if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
@@ -149,6 +159,7 @@ void sandbox_settings_begin(struct sandbox_settings *settings)
 		if (setting->initial)
 			(void)sandbox_set(settings, setting, setting->initial, &err);
 	}
+	settings->given = 0;
 }
 
 void sandbox_settings_free(struct sandbox_settings *settings)

@@ -40,6 +40,7 @@ struct sandbox_settings {
 	char *report_file, *junit_file;
 	bool quiet, time_stamps, terminal;
 	uint64_t repeat, jobs;
+	uint64_t given; /* bit N: entry N of the table was set by somebody; else it is a default */
 };
 
 enum sandbox_kind {
@@ -112,6 +113,8 @@ struct sandbox_setting {
 extern const struct sandbox_setting sandbox_settings_table[]; /* ends with a NULL name */
 
 const struct sandbox_setting *sandbox_setting_find(const char *name);
+/* Not a default, nor from a built-in profile. */
+bool sandbox_setting_is_given(const struct sandbox_settings *settings, const char *name);
 
 /* The initial values. */
 void sandbox_settings_begin(struct sandbox_settings *settings);

@@ -256,7 +256,8 @@ static void collect_usage(struct supervisor *supervisor)
 	result->output_bytes = output_bytes(supervisor->output);
 	result->cut_bytes = output_cut_bytes(supervisor->output); /* with what nobody took */
 	result->statistics_there = cgroup_statistics(supervisor->launch->cgroup, &result->usage, &err) == 0;
-	if (!result->statistics_there)
+	/* Without privilege there may be none; that was said. */
+	if (!result->statistics_there && !supervisor->sandbox->rootless)
 		log_warning("sandbox: %s", err.message);
 	if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
 		result->process_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
