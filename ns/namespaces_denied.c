@@ -21,10 +21,15 @@ static long read_sysctl(const char *path)
 static const struct {
 	const char *path, *name;
 	long forbids;
+	const char *lift; /* what to do as root */
 } switches[] = {
-	{ "/proc/sys/user/max_user_namespaces", "user.max_user_namespaces", 0 },
-	{ "/proc/sys/kernel/unprivileged_userns_clone", "kernel.unprivileged_userns_clone", 0 },
-	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "kernel.apparmor_restrict_unprivileged_userns", 1 },
+	{ "/proc/sys/user/max_user_namespaces", "user.max_user_namespaces", 0,
+		"sysctl -w user.max_user_namespaces=15000" },
+	{ "/proc/sys/kernel/unprivileged_userns_clone", "kernel.unprivileged_userns_clone", 0,
+		"sysctl -w kernel.unprivileged_userns_clone=1" },
+	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "kernel.apparmor_restrict_unprivileged_userns", 1,
+		"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for this program "
+		"with the rule \"userns,\"" },
 };
 
 int namespaces_explain(const struct namespaces_plan *plan, int error_code, struct error *err)
@@ -36,8 +41,9 @@ int namespaces_explain(const struct namespaces_plan *plan, int error_code, struc
 	for (size_t i = 0; i < ARRAY_SIZE(switches) && (plan->unshare & CLONE_NEWUSER); i++) {
 		if (read_sysctl(switches[i].path) == switches[i].forbids)
 			return error_set(err, error_code,
-				"make a user namespace: the sysctl %s is %ld, which forbids it", switches[i].name,
-				switches[i].forbids);
+				"make a user namespace: the sysctl %s is %ld, which forbids it (to lift that, as root: "
+				"%s)",
+				switches[i].name, switches[i].forbids, switches[i].lift);
 	}
 	if (error_code == ENOSPC || error_code == EUSERS)
 		return error_set(err, error_code,

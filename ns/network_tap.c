@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/alloc.h"
+#include "base/message.h"
 #include "ns/rtnetlink.h"
 
 enum { MESSAGE_BYTES = 512 };
@@ -139,17 +141,37 @@ static int make_here(const struct network_tap *tap, struct error *err)
 	return result < 0 ? error_set(err, -result, "set up the network device %s", tap->name) : take_fd(&fd);
 }
 
+enum answer { ANSWER_TAP, ANSWER_FAILED };
+
+struct order {
+	int network_namespace;
+	const struct network_tap *tap;
+};
+
+static void make_there(void *context, int socket)
+{
+	const struct order *order = context;
+	struct error err;
+	int fd = setns(order->network_namespace, CLONE_NEWNET) < 0
+			 ? error_set(&err, errno, "enter the sandbox's network namespace")
+			 : make_here(order->tap, &err);
+
+	if (fd < 0)
+		(void)message_send_error(socket, ANSWER_FAILED, &err);
+	else
+		(void)message_send(socket, ANSWER_TAP, NULL, 0, fd);
+}
+
+/* By a process of its own: without privilege over the own network namespace there would be no way back to it. */
 int network_make_tap(int network_namespace, const struct network_tap *tap, struct error *err)
 {
-	cleanup_fd int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	int result;
+	cleanup_free struct message *message = message_new();
+	struct order order = { .network_namespace = network_namespace, .tap = tap };
+	int result = message_from_child(make_there, &order, "to make a network device", message, err);
 
-	if (own < 0 || setns(network_namespace, CLONE_NEWNET) < 0)
-		return error_set(err, errno, "enter the sandbox's network namespace");
-	result = make_here(tap, err);
-	if (setns(own, CLONE_NEWNET) < 0) {
-		close_fd(&result);
-		return error_set(err, errno, "return to the own network namespace");
-	}
-	return result;
+	if (result == 0 && message->type == ANSWER_FAILED)
+		return message_to_error(message, err);
+	if (result == 0 && message->fd < 0)
+		return error_set(err, EPROTO, "make the network device %s", tap->name);
+	return result < 0 ? result : take_fd(&message->fd);
 }

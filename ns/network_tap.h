@@ -27,8 +27,7 @@ struct network_tap {
 };
 
 /* Makes it in the network namespace of a descriptor, up and complete, with the loopback up too. Returns a non-blocking
- * descriptor of its frames (whole, without a header of ours, checksums done); the device goes when it is closed. The
- * caller has one thread and is in its own namespace again afterwards. */
+ * descriptor of its frames (whole, without a header of ours, checksums done); the device goes when it is closed. */
 int network_make_tap(int network_namespace, const struct network_tap *tap, struct error *err);
 
 #endif

@@ -242,10 +242,12 @@ static void write_namespaces(struct json_writer *json, const struct sandbox *san
 		json_write_string_member(json, "type", kinds[i]);
 		if (strcmp(kinds[i], "network") == 0 && network_namespace_path(sandbox->network))
 			json_write_string_member(json, "path", network_namespace_path(sandbox->network));
+		if (strcmp(kinds[i], "user") == 0 && network_user_namespace_path(sandbox->network))
+			json_write_string_member(json, "path", network_user_namespace_path(sandbox->network));
 		json_write_close(json, '}');
 	}
 	json_write_close(json, ']');
-	for (size_t i = 0; sandbox->user_namespace && i < 2; i++) {
+	for (size_t i = 0; sandbox->user_namespace && !network_user_namespace_path(sandbox->network) && i < 2; i++) {
 		json_write_key(json, i ? "gidMappings" : "uidMappings");
 		json_write_open(json, '[');
 		json_write_open(json, '{');

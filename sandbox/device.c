@@ -52,17 +52,20 @@ static int add(struct sandbox *sandbox, const char *wish, struct error *err)
 		return error_set(err, -ENODEV, "--device %s: this is no device", path);
 	if (sandbox->device_count == SANDBOX_DEVICES_MAX)
 		return error_set(err, -E2BIG, "--device: more than %d devices", SANDBOX_DEVICES_MAX);
-	directory = open_directory(sandbox, err);
-	if (directory < 0)
+	directory = sandbox->rootless ? -EBADF : open_directory(sandbox, err);
+	if (!sandbox->rootless && directory < 0)
 		return directory;
 	(void)snprintf(name, sizeof(name), "%u", sandbox->device_count);
 	sandbox_user(sandbox, &uid, &gid);
-	if (mknodat(directory, name, (status.st_mode & S_IFMT) | 0600, status.st_rdev) < 0 ||
-		fchownat(directory, name, sandbox_owner(sandbox, uid), sandbox_owner(sandbox, gid), 0) < 0)
+	/* Without privilege no node can be made: the host's own, with what the caller may do with it. */
+	if (!sandbox->rootless &&
+		(mknodat(directory, name, (status.st_mode & S_IFMT) | 0600, status.st_rdev) < 0 ||
+			fchownat(directory, name, sandbox_owner(sandbox, uid), sandbox_owner(sandbox, gid), 0) < 0))
 		return error_set(err, errno, "--device %s: make it for the sandbox", path);
 	sandbox->devices[sandbox->device_count++] = (struct sandbox_device){
 		.inside = xstrdup(inside),
-		.source = xprintf("%s/" DEVICE_DIRECTORY "/%s", sandbox->scratch, name),
+		.source = sandbox->rootless ? xstrdup(path)
+					    : xprintf("%s/" DEVICE_DIRECTORY "/%s", sandbox->scratch, name),
 		.type = S_ISBLK(status.st_mode) ? 'b' : 'c',
 		.number = status.st_rdev,
 	};

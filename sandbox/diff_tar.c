@@ -153,6 +153,8 @@ int diff_tar_add(void *context, const struct change *change, struct error *err)
 	cleanup_free char *name = xstrdup(change->path + 1);
 	int result;
 
+	if (S_ISDIR(change->status.st_mode) && change->only_on_the_way)
+		return 0;
 	if (!is_wanted(tar, change)) {
 		tar->left_out++;
 		return 0;

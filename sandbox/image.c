@@ -127,8 +127,8 @@ static int confine(int user, int root, struct error *err)
 {
 	if (setns(user, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNET | CLONE_NEWIPC) < 0)
 		return error_set(err, errno, "enter namespaces to unpack in");
-	if (setgroups(0, NULL) < 0 || setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
-		return error_set(err, errno, "become root of the sandbox's user namespace");
+	if (namespaces_become_root(err) < 0)
+		return -err->code;
 	if (fchdir(root) < 0 || chroot(".") < 0)
 		return error_set(err, errno, "make the sandbox's root the only one");
 	if (drop_capabilities() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -211,8 +211,9 @@ static int unpack(const struct sandbox *sandbox, const struct image *image, int 
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	if (result == 0)
-		log_debug("root file system unpacked: %llu devices and %llu attributes left out",
+		log_debug("root file system unpacked: %llu devices, %llu owners and %llu attributes left out",
 			(unsigned long long)answer->counts.devices_left_out,
+			(unsigned long long)answer->counts.owners_left_out,
 			(unsigned long long)answer->counts.attributes_left_out);
 	return result;
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -17,7 +18,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/message.h"
 #include "base/parse.h"
+#include "ns/namespaces.h"
 #include "ns/netlink_library.h"
 #include "ns/network_tap.h"
 #include "sandbox/internal.h"
@@ -43,9 +46,11 @@ enum { FIXED_ARGUMENTS = 32 };
 
 struct sandbox_network {
 	struct network_pump plan;
-	int namespace_fd; /* of a micro-VM */
-	int words_fd;     /* what passt says */
-	char path[32];
+	/* Made before the container is: of a micro-VM; of a caller without privilege, in a user namespace made for it.
+	 */
+	int namespace_fd, user_fd;
+	int words_fd; /* what passt says */
+	char path[32], user_path[32];
 	pid_t passt, pump;
 };
 
@@ -237,46 +242,92 @@ static int make_tap(const struct sandbox *sandbox, int network_namespace, struct
 	return network_make_tap(network_namespace, &tap, err);
 }
 
+static int become_nobody(void)
+{
+	return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Of a user namespace with perhaps one id: those over it. */
+static int drop_capabilities(void)
+{
+	cap_t none = cap_init();
+	int result = none ? cap_set_proc(none) : -1;
+
+	(void)cap_free(none);
+	return result;
+}
+
 /* Hostile frames are read with no right to anything but sockets. */
-static void become_pump(struct sandbox_network *network)
+static void become_pump(struct sandbox_network *network, bool rootless)
 {
 	int keep[2] = { network->plan.tap, network->plan.passt };
 
 	(void)prctl(PR_SET_NAME, "duet-network");
 	close_all_but(keep, 2);
-	if (chdir("/") < 0 || setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-		setresuid(NOBODY, NOBODY, NOBODY) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (chdir("/") < 0 || (rootless ? drop_capabilities() : become_nobody()) < 0 ||
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(1);
 	/* After the change of ids, which takes it away. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	network_pump(&network->plan);
 }
 
-static int start_pump(struct sandbox_network *network, struct error *err)
+static int start_pump(const struct sandbox *sandbox, struct error *err)
 {
+	struct sandbox_network *network = sandbox->network;
 	int flags = fcntl(network->plan.passt, F_GETFL);
 
 	if (flags < 0 || fcntl(network->plan.passt, F_SETFL, flags | O_NONBLOCK) < 0)
 		return error_set(err, errno, "set up the socket to %s", PASST);
 	network->pump = fork();
 	if (network->pump == 0)
-		become_pump(network);
+		become_pump(network, sandbox->rootless);
 	/* The device is there as long as that process is. */
 	close_fd(&network->plan.tap);
 	close_fd(&network->plan.passt);
 	return network->pump < 0 ? error_set(err, errno, "make the process that moves frames") : 0;
 }
 
+static void send_namespace(void *context, int socket)
+{
+	const struct sandbox_network *network = context;
+	int own = -EBADF;
+
+	if ((network->user_fd < 0 || setns(network->user_fd, CLONE_NEWUSER) == 0) && unshare(CLONE_NEWNET) == 0)
+		own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (own >= 0)
+		(void)message_send(socket, 0, NULL, 0, own);
+}
+
 static int make_namespace(struct sandbox_network *network, struct error *err)
 {
-	cleanup_fd int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	cleanup_free struct message *message = message_new();
+	int result = message_from_child(send_namespace, network, "to make a network namespace", message, err);
 
-	if (own < 0 || unshare(CLONE_NEWNET) < 0)
-		return error_set(err, errno, "make a network namespace");
-	network->namespace_fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (setns(own, CLONE_NEWNET) < 0 || network->namespace_fd < 0)
-		return error_set(err, errno, "return to the own network namespace");
+	if (result < 0)
+		return result;
+	network->namespace_fd = take_fd(&message->fd);
+	if (network->namespace_fd < 0)
+		return error_set(err, EIO, "make a network namespace");
 	(void)snprintf(network->path, sizeof(network->path), "/proc/self/fd/%d", network->namespace_fd);
+	return 0;
+}
+
+/* The container's own, which has to own the network namespace: root makes devices in those of others. */
+static int make_user_namespace(const struct sandbox *sandbox, struct error *err)
+{
+	struct sandbox_network *network = sandbox->network;
+	struct id_mapping mapping = { .size = sandbox->ids };
+	const struct namespaces_plan plan = {
+		.uid_mappings = &mapping, .gid_mappings = &mapping, .uid_mapping_count = 1, .gid_mapping_count = 1
+	};
+
+	network->user_fd = namespaces_make_user(&plan, err);
+	if (network->user_fd < 0)
+		return network->user_fd;
+	(void)snprintf(network->user_path, sizeof(network->user_path), "/proc/self/fd/%d", network->user_fd);
 	return 0;
 }
 
@@ -289,7 +340,7 @@ static int connect_to(struct sandbox *sandbox, int network_namespace, struct err
 		return result;
 	network->plan.tap = result;
 	result = wait_until_ready(network, err);
-	return result < 0 ? result : start_pump(network, err);
+	return result < 0 ? result : start_pump(sandbox, err);
 }
 
 int network_open(struct sandbox *sandbox, struct error *err)
@@ -304,7 +355,8 @@ int network_open(struct sandbox *sandbox, struct error *err)
 	if (result < 0)
 		return result;
 	network = sandbox->network = xcalloc(1, sizeof(*network));
-	network->plan.tap = network->plan.passt = network->namespace_fd = network->words_fd = -EBADF;
+	network->plan.tap = network->plan.passt = network->words_fd = -EBADF;
+	network->namespace_fd = network->user_fd = -EBADF;
 	counts = mmap(NULL, sizeof(struct egress_counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (counts == MAP_FAILED)
 		return error_set(err, errno, "share memory with the process that moves frames");
@@ -317,9 +369,11 @@ int network_open(struct sandbox *sandbox, struct error *err)
 	result = parse_rules(sandbox->settings, &network->plan.egress, err);
 	if (result == 0)
 		result = start_passt(sandbox, network, err);
-	if (result == 0 && sandbox->settings->vm)
+	if (result == 0 && sandbox->rootless && !sandbox->settings->vm)
+		result = make_user_namespace(sandbox, err);
+	if (result == 0 && (sandbox->rootless || sandbox->settings->vm))
 		result = make_namespace(network, err);
-	if (result == 0 && sandbox->settings->vm)
+	if (result == 0 && network->namespace_fd >= 0)
 		result = connect_to(sandbox, network->namespace_fd, err);
 	return result;
 }
@@ -329,12 +383,17 @@ const char *network_namespace_path(const struct sandbox_network *network)
 	return network && network->namespace_fd >= 0 ? network->path : NULL;
 }
 
+const char *network_user_namespace_path(const struct sandbox_network *network)
+{
+	return network && network->user_fd >= 0 ? network->user_path : NULL;
+}
+
 int network_attach(struct sandbox *sandbox, pid_t pid, struct error *err)
 {
 	cleanup_free char *path = xprintf("/proc/%d/ns/net", (int)pid);
 	cleanup_fd int namespace = -EBADF;
 
-	if (!sandbox->network || sandbox->settings->vm)
+	if (!sandbox->network || sandbox->network->namespace_fd >= 0)
 		return 0;
 	namespace = open(path, O_RDONLY | O_CLOEXEC);
 	if (namespace < 0)
@@ -385,6 +444,7 @@ void network_close(struct sandbox *sandbox)
 	close_fd(&network->plan.tap);
 	close_fd(&network->plan.passt);
 	close_fd(&network->namespace_fd);
+	close_fd(&network->user_fd);
 	close_fd(&network->words_fd);
 	egress_free(&network->plan.egress);
 	free(network);

@@ -29,6 +29,8 @@ int network_check(const struct sandbox *sandbox, struct error *err);
 int network_open(struct sandbox *sandbox, struct error *err);
 /* Where config.json's network namespace is; NULL: one of the container's own is to be made. */
 const char *network_namespace_path(const struct sandbox_network *network);
+/* The same for the user namespace that owns it. */
+const char *network_user_namespace_path(const struct sandbox_network *network);
 /* For a container: the tap in the namespace of its process, which has not executed anything yet. */
 int network_attach(struct sandbox *sandbox, pid_t pid, struct error *err);
 /* Ends all of it; what it counted stays. Safe on NULL. */

@@ -237,8 +237,7 @@ static int explain(int error_code, struct error *err)
 	struct error why;
 
 	(void)namespaces_explain(&plan, error_code, &why);
-	return error_set(
-		err, error_code, "%s; without root a sandbox needs one: let root lift that, or run it", why.message);
+	return error_set(err, error_code, "without root a sandbox needs a user namespace: %s", why.message);
 }
 
 static int unshare_with_maps(struct sandbox *sandbox, int go, int answer_fd, struct error *err)
@@ -252,7 +251,7 @@ static int unshare_with_maps(struct sandbox *sandbox, int go, int answer_fd, str
 			err, -EIO, "map the ids of the sandbox's user namespace: the process that does it died");
 	if (answer->error.code) {
 		*err = answer->error;
-		return -err->code;
+		return error_prefix(err, "without root a sandbox needs a user namespace");
 	}
 	sandbox->ids = answer->ids;
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)

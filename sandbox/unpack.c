@@ -240,8 +240,13 @@ static int set_status(
 	if (uid < 0 || uid > UINT16_MAX || gid < 0 || gid > UINT16_MAX)
 		return error_set(err, -EINVAL, "unpack %s: its owner %lld:%lld is not among the sandbox's 65536",
 			target->path, (long long)uid, (long long)gid);
-	if (fchownat(target->directory, target->name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return error_set(err, errno, "unpack %s: set its owner", target->path);
+	/* EINVAL: the caller has no privilege, and fewer ids than that. */
+	if (fchownat(target->directory, target->name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == EINVAL)
+			unpacker->counts->owners_left_out++;
+		else
+			return error_set(err, errno, "unpack %s: set its owner", target->path);
+	}
 	if (archive_entry_filetype(entry) != AE_IFLNK &&
 		fchmodat(target->directory, target->name, archive_entry_perm(entry), 0) < 0)
 		return error_set(err, errno, "unpack %s: set its mode", target->path);

@@ -13,7 +13,7 @@
 #include "base/error.h"
 
 struct unpack_counts {
-	uint64_t devices_left_out, attributes_left_out;
+	uint64_t devices_left_out, owners_left_out, attributes_left_out;
 };
 
 /*
