@@ -153,9 +153,9 @@ int message_from_child(void (*run)(void *context, int socket), void *context, co
 	return result < 0 ? error_set(err, -result, "hear from the process %s", purpose) : 0;
 }
 
-int message_listen(int directory, const char *name, struct error *err)
+static int listen_by(int type, int directory, const char *name, struct error *err)
 {
-	cleanup_fd int socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	cleanup_fd int socket_fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address;
 
 	if (socket_fd < 0)
@@ -165,6 +165,16 @@ int message_listen(int directory, const char *name, struct error *err)
 		listen(socket_fd, 16) < 0)
 		return error_set(err, errno, "listen on the control socket %s", name);
 	return take_fd(&socket_fd);
+}
+
+int message_listen(int directory, const char *name, struct error *err)
+{
+	return listen_by(SOCK_SEQPACKET, directory, name, err);
+}
+
+int message_listen_stream(int directory, const char *name, struct error *err)
+{
+	return listen_by(SOCK_STREAM, directory, name, err);
 }
 
 int message_connect(int directory, const char *name)

@@ -49,6 +49,8 @@ int message_from_child(void (*run)(void *context, int socket), void *context, co
 
 /* Listens on, or connects to, the socket `name` in the directory, however long its path is. Returns the descriptor. */
 int message_listen(int directory, const char *name, struct error *err);
+/* The same for a stream of bytes. */
+int message_listen_stream(int directory, const char *name, struct error *err);
 int message_connect(int directory, const char *name);
 
 #endif

@@ -324,6 +324,9 @@ static void handle_exit(struct vcpu *vcpu)
 	case KVM_EXIT_X86_WRMSR:
 		handle_wrmsr(vcpu);
 		return;
+	case KVM_EXIT_DEBUG:
+		vcpu->bus->debugged(vcpu->bus->owner, vcpu->index);
+		return;
 	case KVM_EXIT_INTERNAL_ERROR:
 		handle_internal_error(vcpu);
 		return;

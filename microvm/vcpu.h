@@ -27,6 +27,8 @@ struct vcpu_bus {
 	void (*port)(void *owner, uint16_t port, void *data, unsigned length, bool write);
 	/* This vCPU cannot go on. */
 	void (*crashed)(void *owner, const struct error *err);
+	/* This vCPU has come upon a break point, or has made a step that it was to stop after. */
+	void (*debugged)(void *owner, unsigned index);
 	/* Once: the thread is confined (confine.h) and waits here for the others, or the reason why it ends instead. */
 	void (*ready)(void *owner, const struct error *failure);
 	void *owner;

@@ -110,6 +110,7 @@ void vm_destroy(struct vm *vm)
 	if (vm->loop_made)
 		event_loop_close(&vm->loop);
 	close_fd(&vm->event_fd);
+	close_fd(&vm->debug_fd);
 	strbuf_free(&vm->about);
 	free(vm);
 }
@@ -157,6 +158,27 @@ static void access_port(void *owner, uint16_t port, void *data, unsigned length,
 		else
 			*byte = serial_read(&vm->serial, port - LAYOUT_SERIAL_PORT);
 	}
+}
+
+/* On the vCPU's thread: all of them wait at the gate from then on. */
+static void processor_debugged(void *owner, unsigned index)
+{
+	struct vm *vm = owner;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&vm->gate.lock);
+	vm->debugged_vcpu = index;
+	vm->gate.paused = true;
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		vcpu_kick(&vm->vcpus[i]);
+	pthread_mutex_unlock(&vm->gate.lock);
+	(void)!write(vm->debug_fd, &one, sizeof(one));
+}
+
+int vm_open_debug(struct vm *vm, struct error *err)
+{
+	vm->debug_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return vm->debug_fd < 0 ? error_set(err, errno, "make an event descriptor") : 0;
 }
 
 static void processor_crashed(void *owner, const struct error *err)
@@ -333,10 +355,12 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 		.mmio = access_mmio,
 		.port = access_port,
 		.crashed = processor_crashed,
+		.debugged = processor_debugged,
 		.ready = thread_ready,
 		.owner = made,
 	};
 	vcpu_gate_init(&made->gate);
+	made->debug_fd = -EBADF;
 	made->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (made->event_fd < 0)
 		return error_set(err, errno, "make an eventfd");

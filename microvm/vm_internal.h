@@ -38,6 +38,8 @@ struct vm {
 	struct fs *fs;
 	struct balloon *balloon;          /* NULL: none */
 	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
+	int debug_fd;                     /* eventfd: a vCPU has come upon a break point; -EBADF: nobody debugs */
+	unsigned debugged_vcpu;           /* which */
 	struct strbuf about;              /* vm_snapshot.c: what a machine that goes on from this one must be like */
 	bool serial_made;
 	struct serial serial;
@@ -52,6 +54,9 @@ struct vm {
 	struct error error;
 	int event_fd;
 };
+
+/* vm.c: from then on break points stop the machine, and debug_fd says so. */
+int vm_open_debug(struct vm *vm, struct error *err);
 
 /* vm_devices.c: each into its slot, connected to KVM. */
 int vm_add_devices(struct vm *vm, const struct vm_config *config, struct error *err);

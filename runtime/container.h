@@ -25,6 +25,8 @@
 #define CONTAINER_RECORD_FILE  "state.json"
 #define CONTAINER_CONFIG_FILE  "config.json"
 #define CONTAINER_CONTROL_FILE "control.sock"
+#define CONTAINER_DEBUG_FILE   "gdb.sock"   /* of --vm-debug: for gdb's "target remote" */
+#define CONTAINER_LOG_FILE     "kernel.log" /* of --vm-debug: the guest kernel's messages */
 #define CONTAINER_JAIL_FILE    "jail"
 
 struct container_record {

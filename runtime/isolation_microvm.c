@@ -111,6 +111,20 @@ static int microvm_open(struct launch *launch, struct error *err)
 	return microvm_open_image(launch, err);
 }
 
+static int microvm_open_debug(struct launch *launch, struct error *err)
+{
+	int directory = launch->container->directory_fd;
+	struct launch_vm *vm = &launch->vm;
+
+	if (!launch->options->vm_debug)
+		return 0;
+	vm->debug_fd = message_listen_stream(directory, CONTAINER_DEBUG_FILE, err);
+	if (vm->debug_fd < 0)
+		return vm->debug_fd;
+	vm->log_fd = openat(directory, CONTAINER_LOG_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_APPEND, 0600);
+	return vm->log_fd < 0 ? error_set(err, errno, "make %s in %s", CONTAINER_LOG_FILE, launch->container->path) : 0;
+}
+
 static int microvm_make_jail_directory(struct launch *launch, struct error *err)
 {
 	int directory = launch->container->directory_fd;
@@ -131,6 +145,8 @@ static int microvm_prepare(struct launch *launch, struct error *err)
 		result = netlink_library_load(err);
 	if (result == 0)
 		result = microvm_open(launch, err);
+	if (result == 0)
+		result = microvm_open_debug(launch, err);
 	if (result == 0)
 		result = microvm_make_jail_directory(launch, err);
 	if (result < 0)
@@ -308,7 +324,7 @@ static int microvm_make(struct launch *launch, int share, struct monitor **monit
 		.disks = &root,
 		.disk_count = options->image_fd >= 0,
 		.nets = nets,
-		.console_fd = options->console ? STDERR_FILENO : -1,
+		.console_fd = options->console ? STDERR_FILENO : options->log_fd,
 	};
 	struct monitor_streams streams;
 	struct vm *vm = NULL;
@@ -416,6 +432,8 @@ static void microvm_close_inherited(const struct launch *launch)
 		launch->vm.initrd_fd,
 		launch->vm.image_fd,
 		launch->vm.passt_fd,
+		launch->vm.debug_fd,
+		launch->vm.log_fd,
 		launch->vm.checkpoint_fd,
 		log_descriptor(),
 	};
@@ -454,6 +472,8 @@ static void microvm_release(struct launch *launch)
 	microvm_close(launch);
 	close_fd(&vm->template.directory_fd);
 	close_fd(&vm->template.fd);
+	close_fd(&vm->debug_fd);
+	close_fd(&vm->log_fd);
 	container_plan_free(&vm->guest);
 	network_plan_free(&vm->network);
 	strbuf_free(&vm->limits);

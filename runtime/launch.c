@@ -414,8 +414,8 @@ int launch_create(const struct launch_options *options, struct launch **ret, str
 	launch->child.signal_fd = options->signal_fd;
 	launch->listener_fd = launch->terminal_fd = launch->resctrl_fd = -EBADF;
 	launch->join.clone_into_fd = -EBADF;
-	launch->vm.passt_fd = launch->vm.checkpoint_fd = launch->vm.kvm_fd = launch->vm.kernel_fd =
-		launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
+	launch->vm.debug_fd = launch->vm.log_fd = launch->vm.passt_fd = launch->vm.checkpoint_fd = launch->vm.kvm_fd =
+		launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
 	launch->vm.template_fd = launch->vm.template.directory_fd = launch->vm.template.fd = -EBADF;
 	launch->vm.image_fd = -EBADF;
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)

@@ -74,6 +74,7 @@ struct launch_options {
 	const char *settings_file;               /* NULL: SETTINGS_FILE, if it is there */
 	const char *guest_kernel, *guest_initrd; /* NULL: the bundle's, the host's configuration's, duet's own */
 	const char *vm_boot, *vm_memory, *vm_vcpus, *vm_boot_timeout;
+	bool vm_debug;                       /* a debugger's socket and the guest kernel's log in the state directory */
 	const char *vm_network, *vm_publish; /* "passt": see runtime/passt.h; NULL: that of the network namespace */
 	bool vm_huge_pages;
 	bool vm_console;        /* the guest kernel's messages to standard error */
@@ -104,6 +105,8 @@ struct launch_template {
 /* Of a micro-VM only: what isolation_microvm.c opened and decided. */
 struct launch_vm {
 	int kvm_fd, kernel_fd, initrd_fd, proc_fd;
+	int debug_fd; /* where debuggers connect; -EBADF: nobody may */
+	int log_fd;   /* where the guest kernel's messages go; -EBADF: to standard error, or nowhere */
 	int passt_fd; /* the socket of passt(1); -EBADF: none */
 	int image_fd; /* the disk image; -EBADF: none */
 	bool root_is_image;

@@ -20,7 +20,15 @@
 #define SESSION_MAIN    0
 
 /* In front of the peers and sessions in monitor->sources. */
-enum monitor_source { SOURCE_GUEST, SOURCE_MACHINE, SOURCE_SIGNALS, SOURCE_HELD, SOURCE_LISTENER, SOURCES };
+enum monitor_source {
+	SOURCE_GUEST,
+	SOURCE_MACHINE,
+	SOURCE_SIGNALS,
+	SOURCE_HELD,
+	SOURCE_LISTENER,
+	SOURCE_GDB,
+	SOURCES = SOURCE_GDB + GDB_SOURCES
+};
 
 double monitor_now_ms(void)
 {
@@ -130,6 +138,16 @@ static void add_finished(struct monitor *monitor, const int (*finished)[3])
 		add_source(monitor, (*finished)[i], POLLIN);
 }
 
+static void add_gdb_sources(struct monitor *monitor)
+{
+	int fds[GDB_SOURCES] = { -EBADF, -EBADF, -EBADF };
+
+	if (monitor->gdb && monitor->phase != PHASE_EXITED)
+		gdb_sources(monitor->gdb, fds);
+	for (unsigned i = 0; i < GDB_SOURCES; i++)
+		add_source(monitor, fds[i], POLLIN);
+}
+
 static void collect_sources(struct monitor *monitor)
 {
 	bool waiting = monitor->outgoing.length > monitor->outgoing_start;
@@ -140,6 +158,7 @@ static void collect_sources(struct monitor *monitor)
 	add_source(monitor, monitor->signal_fd, POLLIN);
 	add_source(monitor, monitor->held_fd, POLLIN);
 	add_source(monitor, monitor->accept_later ? -EBADF : monitor->launch->listener_fd, POLLIN);
+	add_gdb_sources(monitor);
 	for (const struct monitor_peer *peer = monitor->peers; peer; peer = peer->next)
 		add_source(monitor, peer->fd, POLLIN);
 	if (monitor->phase == PHASE_EXITED)
@@ -181,6 +200,10 @@ static int serve_sources(struct monitor *monitor, struct error *err)
 		result = read_signals(monitor, err);
 	if (result < 0)
 		return result;
+	for (unsigned i = 0; i < GDB_SOURCES; i++) {
+		if (sources[SOURCE_GDB + i].revents)
+			gdb_ready(monitor->gdb, i);
+	}
 	serve_peers(monitor, peers);
 	if (sources[SOURCE_LISTENER].revents)
 		monitor_accept(monitor);
@@ -225,7 +248,7 @@ static int live(struct monitor *monitor, struct error *err)
 	int result = 0;
 
 	while (result == 0 && !(monitor->phase == PHASE_EXITED && monitor_output_arrived(&monitor->finished)))
-		result = step(monitor, monitor->phase < PHASE_CREATED ? boot_timeout_ms : -1, err);
+		result = step(monitor, monitor->phase < PHASE_CREATED && !monitor->gdb ? boot_timeout_ms : -1, err);
 	return result == 1 ? not_up(monitor, err) : result;
 }
 
@@ -278,7 +301,7 @@ static int start_confined(struct monitor *monitor, struct error *err)
 	if (result == 0)
 		result = confine_drop_capabilities(err);
 	if (result == 0)
-		result = confine_system_calls(&monitor_filter, err);
+		result = confine_system_calls(monitor->gdb ? &monitor_debug_filter : &monitor_filter, err);
 	if (result < 0)
 		return result;
 	return monitor->resumes ? prepared(monitor, err) : vm_pause(monitor->vm, false, err);
@@ -380,6 +403,8 @@ int monitor_create(struct monitor **ret, struct launch *launch, struct vm *vm, c
 		result = listen_control(monitor, err);
 	if (result == 0)
 		result = listen_streams(monitor, streams, err);
+	if (result == 0 && launch->vm.debug_fd >= 0)
+		result = gdb_create(&monitor->gdb, vm, launch->vm.debug_fd, err);
 	monitor->resumes = launch->vm.checkpoint_fd >= 0;
 	if (result == 0 && monitor->resumes)
 		vsock_reset_saved(monitor->vsock);

@@ -14,6 +14,7 @@ struct monitor;
 
 /* What the monitor's main thread may ask of the kernel from the guest's first instruction on. */
 extern const struct thread_filter monitor_filter;
+extern const struct thread_filter monitor_debug_filter; /* where it serves a debugger */
 
 /* Descriptors of the workload's streams on the host. Without a terminal: standard input, output, error. With one: the
  * pty's slave in the first. */

@@ -72,6 +72,8 @@ int monitor_checkpoint(struct monitor *monitor, int fd, struct error *err)
 	struct error second;
 	int result = check(monitor, err);
 
+	if (result == 0 && gdb_is_attached(monitor->gdb))
+		result = error_set(err, -EBUSY, "a debugger has the micro-VM");
 	if (result == 0 && monitor->paused)
 		result = error_set(err, -EBUSY, "the micro-VM is paused: resume it first");
 	if (result == 0)

@@ -152,6 +152,8 @@ static int serve_pause(
 	memcpy(&paused, request->data, sizeof(paused));
 	if (monitor->phase < PHASE_CREATED || monitor->phase == PHASE_EXITED)
 		return error_set(err, -ESRCH, "the micro-VM has no process: container not running");
+	if (gdb_is_attached(monitor->gdb))
+		return error_set(err, -EBUSY, "a debugger has the micro-VM");
 	result = vm_pause(monitor->vm, paused, err);
 	if (result < 0)
 		return result;

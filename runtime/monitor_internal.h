@@ -15,6 +15,7 @@
 
 #include <poll.h>
 
+#include "microvm/gdb.h"
 #include "microvm/guest_protocol.h"
 #include "runtime/control.h"
 #include "runtime/monitor.h"
@@ -64,6 +65,7 @@ struct monitor {
 	size_t outgoing_start;
 	int finished[3];   /* of the container's own streams, as in a session */
 	int terminal;      /* the pty's slave, to ask its size; -EBADF: none */
+	struct gdb *gdb;   /* NULL: nobody may debug */
 	bool resumes;      /* the machine goes on from a checkpoint, and stands still until START */
 	bool launch_waits; /* the command that made this waits for the outcome of START */
 	double begin_ms;   /* when the guest was let go, on the monotonic clock */
