@@ -7,15 +7,16 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "microvm/translate.h"
+#include "microvm/gdb_breaks.h"
 #include "microvm/vm_internal.h"
 
 #define PACKET_BYTES     4096
 #define MEMORY_BYTES_MAX ((PACKET_BYTES - 64) / 2)
-#define BREAK_POINTS     4
 #define INTERRUPT        '\x03'
 #define SIGNAL_INTERRUPT 2
 #define SIGNAL_TRAP      5
+#define NO_STEP          (-1)
+#define VECTOR_BREAK     3
 
 /* As in gdb's packets: 17 registers of 8 bytes, then 7 of 4. */
 enum { WIDE_REGISTERS = 17, FLAGS = WIDE_REGISTERS, REGISTERS = 24 };
@@ -24,9 +25,10 @@ struct gdb {
 	struct vm *vm;
 	int listen_fd, debugger_fd;
 	unsigned vcpu; /* that the debugger looks at */
+	bool at_break; /* which has come upon an INT3 of ours */
 	bool running;  /* it waits for the machine to stop */
 	bool acknowledges;
-	uint64_t break_points[BREAK_POINTS]; /* 0: none */
+	struct gdb_breaks breaks;
 	char received[PACKET_BYTES];
 	size_t received_bytes;
 	char answer[PACKET_BYTES];
@@ -34,26 +36,6 @@ struct gdb {
 };
 
 /* ---- the machine ---- */
-
-static void set_debug(struct gdb *gdb, bool enabled, bool steps)
-{
-	struct kvm_guest_debug debug = { .control = enabled ? KVM_GUESTDBG_ENABLE : 0 };
-
-	for (unsigned i = 0; i < BREAK_POINTS && enabled; i++) {
-		if (!gdb->break_points[i])
-			continue;
-		debug.control |= KVM_GUESTDBG_USE_HW_BP;
-		debug.arch.debugreg[i] = gdb->break_points[i];
-		debug.arch.debugreg[7] |= 0x600ULL | 2ULL << (2 * i); /* executed, globally */
-	}
-	for (unsigned i = 0; i < gdb->vm->vcpu_count; i++) {
-		struct kvm_guest_debug own = debug;
-
-		if (steps && i == gdb->vcpu)
-			own.control |= KVM_GUESTDBG_SINGLESTEP;
-		(void)ioctl(gdb->vm->vcpus[i].fd, KVM_SET_GUEST_DEBUG, &own);
-	}
-}
 
 static void stop(struct gdb *gdb)
 {
@@ -68,7 +50,7 @@ static void go(struct gdb *gdb, bool steps)
 {
 	struct error err;
 
-	set_debug(gdb, true, steps);
+	gdb_breaks_apply(&gdb->breaks, true, steps ? (int)gdb->vcpu : NO_STEP);
 	gdb->running = true;
 	if (vm_pause(gdb->vm, false, &err) < 0)
 		log_debug("gdb: %s", err.message);
@@ -143,7 +125,8 @@ static void put_stop(struct gdb *gdb, unsigned signal)
 {
 	char text[40];
 
-	(void)snprintf(text, sizeof(text), "T%02xthread:%x;", signal, gdb->vcpu + 1);
+	(void)snprintf(
+		text, sizeof(text), "T%02xthread:%x;%s", signal, gdb->vcpu + 1, gdb->at_break ? "swbreak:;" : "");
 	put_text(gdb, text);
 }
 
@@ -240,6 +223,8 @@ static void write_register(struct gdb *gdb, const char *next)
 	put_text(gdb, ioctl(vcpu->fd, KVM_SET_REGS, &registers) == 0 ? "OK" : "E01");
 }
 
+/* ---- memory and break points ---- */
+
 static void access_memory(struct gdb *gdb, const char *next, bool write)
 {
 	uint64_t address = take_number(&next);
@@ -247,36 +232,44 @@ static void access_memory(struct gdb *gdb, const char *next, bool write)
 	struct translation translation;
 	struct translation_fault fault;
 	unsigned char bytes[MEMORY_BYTES_MAX];
+	int result;
 
 	if (length > sizeof(bytes) || !get_translation(gdb, &translation) ||
-		(write && (!take_separator(&next, ':') || !take_bytes(&next, bytes, length))) ||
-		translate_copy(&translation, address, bytes, length, write, &fault) < 0) {
+		(write && (!take_separator(&next, ':') || !take_bytes(&next, bytes, length)))) {
 		put_text(gdb, "E0e");
 		return;
 	}
-	if (write)
+	gdb_breaks_hide(&gdb->breaks, true);
+	result = translate_copy(&translation, address, bytes, length, write, &fault);
+	gdb_breaks_hide(&gdb->breaks, false);
+	if (result < 0)
+		put_text(gdb, "E0e");
+	else if (write)
 		put_text(gdb, "OK");
 	else
 		put_hex(gdb, bytes, length);
 }
 
+/* Watching data is not offered. */
 static void change_break_point(struct gdb *gdb, const char *next, bool set)
 {
 	uint64_t kind = take_number(&next), address;
-	unsigned place = 0;
+	struct translation translation;
 
 	address = take_separator(&next, ',') ? take_number(&next) : 0;
-	/* Watching data is not offered. */
 	if (kind > 1 || !address)
 		return;
-	while (place < BREAK_POINTS && gdb->break_points[place] != address)
-		place++;
-	for (unsigned i = 0; i < BREAK_POINTS && set && place == BREAK_POINTS; i++)
-		place = gdb->break_points[i] ? place : i;
-	if (place < BREAK_POINTS)
-		gdb->break_points[place] = set ? address : 0;
-	put_text(gdb, place < BREAK_POINTS || !set ? "OK" : "E1c");
+	if (set && get_translation(gdb, &translation) && gdb_breaks_set(&gdb->breaks, &translation, address, kind == 1))
+		put_text(gdb, "OK");
+	else if (set)
+		put_text(gdb, "E1c");
+	else {
+		gdb_breaks_remove(&gdb->breaks, address, kind == 1);
+		put_text(gdb, "OK");
+	}
 }
+
+/* ---- threads and the rest ---- */
 
 static void choose_thread(struct gdb *gdb, const char *next)
 {
@@ -318,8 +311,9 @@ static void leave(struct gdb *gdb)
 	struct error err;
 
 	close_fd(&gdb->debugger_fd);
-	memset(gdb->break_points, 0, sizeof(gdb->break_points));
-	set_debug(gdb, false, false);
+	stop(gdb);
+	gdb_breaks_clear(&gdb->breaks);
+	gdb_breaks_apply(&gdb->breaks, false, NO_STEP);
 	gdb->running = false;
 	if (vm_pause(gdb->vm, false, &err) < 0)
 		log_debug("gdb: %s", err.message);
@@ -451,17 +445,38 @@ static void welcome(struct gdb *gdb)
 	gdb->acknowledges = true;
 	gdb->vcpu = 0;
 	stop(gdb);
-	set_debug(gdb, true, false);
+	gdb_breaks_apply(&gdb->breaks, true, NO_STEP);
+}
+
+/* An INT3 that the guest has for itself: it gets the exception that it would have had. */
+static void hand_back(struct gdb *gdb)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_INJECT_BP };
+
+	go(gdb, false);
+	(void)ioctl(gdb->vm->vcpus[gdb->vcpu].fd, KVM_SET_GUEST_DEBUG, &debug);
 }
 
 static void hit(struct gdb *gdb)
 {
+	struct vcpu *vcpu = &gdb->vm->vcpus[gdb->vm->debugged_vcpu];
+	struct kvm_regs registers = { 0 };
 	uint64_t count;
 
 	(void)!read(gdb->vm->debug_fd, &count, sizeof(count));
+	if (gdb->debugger_fd < 0 || !gdb->running)
+		return;
 	gdb->vcpu = gdb->vm->debugged_vcpu;
-	if (gdb->debugger_fd >= 0)
-		interrupted(gdb, SIGNAL_TRAP);
+	stop(gdb);
+	gdb->at_break = ioctl(vcpu->fd, KVM_GET_REGS, &registers) == 0 && gdb_breaks_at(&gdb->breaks, registers.rip);
+	if (!gdb->at_break && vcpu->run->exit_reason == KVM_EXIT_DEBUG &&
+		vcpu->run->debug.arch.exception == VECTOR_BREAK) {
+		hand_back(gdb);
+		return;
+	}
+	put_stop(gdb, SIGNAL_TRAP);
+	send_answer(gdb);
+	gdb->at_break = false;
 }
 
 /* ---- for its owner ---- */
@@ -473,7 +488,7 @@ int gdb_create(struct gdb **gdb, struct vm *vm, int listen_fd, struct error *err
 	if (result < 0)
 		return result;
 	*gdb = xcalloc(1, sizeof(**gdb));
-	(*gdb)->vm = vm;
+	(*gdb)->vm = (*gdb)->breaks.vm = vm;
 	(*gdb)->listen_fd = listen_fd;
 	(*gdb)->debugger_fd = -EBADF;
 	return 0;

@@ -2,8 +2,8 @@
 /*
  * A stub for gdb(1): its remote serial protocol (gdb's manual, appendix E) over a stream socket, for one debugger at a
  * time. `target remote PATH` stops the machine; registers and memory can be read and written, execution be stepped and
- * continued, up to four break points set (all of them the processor's own: guest memory is not changed); the machine
- * goes on when the debugger leaves. Each vCPU is a thread, numbered from 1.
+ * continued, break points set: up to four of the processor's own (hbreak), more as instructions in memory; the machine
+ * goes on, without them, when the debugger leaves. Each vCPU is a thread, numbered from 1.
  *
  * Addresses are virtual ones, by the page tables of the vCPU that the debugger looks at.
  */

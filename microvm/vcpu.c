@@ -259,11 +259,24 @@ static int inject(struct vcpu *vcpu, struct error *err)
 	return 0;
 }
 
+/* Such a KVM leaves INT3 to us, and knows nothing of whom it was put there by. */
+static bool stands_at_break_point(struct vcpu *vcpu)
+{
+	struct softkvm_cpu *soft = vcpu->soft;
+
+	return soft->exception.raised && soft->exception.vector == 3 &&
+	       vcpu->bus->is_break_point(vcpu->bus->owner, soft->regs->rip - 1);
+}
+
 static void finish_instruction(struct vcpu *vcpu)
 {
 	struct error err;
 	int result = softkvm_finish(vcpu->soft, &err);
 
+	if (!result && stands_at_break_point(vcpu)) {
+		vcpu->bus->debugged(vcpu->bus->owner, vcpu->index);
+		return;
+	}
 	if (!result && vcpu->soft->exception.raised) {
 		result = inject(vcpu, &err);
 		/* CR2 of a page fault. */

@@ -29,6 +29,8 @@ struct vcpu_bus {
 	void (*crashed)(void *owner, const struct error *err);
 	/* This vCPU has come upon a break point, or has made a step that it was to stop after. */
 	void (*debugged)(void *owner, unsigned index);
+	/* Whether an INT3 there is the debugger's. */
+	bool (*is_break_point)(void *owner, uint64_t address);
 	/* Once: the thread is confined (confine.h) and waits here for the others, or the reason why it ends instead. */
 	void (*ready)(void *owner, const struct error *failure);
 	void *owner;

@@ -175,6 +175,17 @@ static void processor_debugged(void *owner, unsigned index)
 	(void)!write(vm->debug_fd, &one, sizeof(one));
 }
 
+static bool is_break_point(void *owner, uint64_t address)
+{
+	const struct vm *vm = owner;
+
+	for (unsigned i = 0; i < VM_BREAK_POINTS; i++) {
+		if (address && vm->break_points[i] == address)
+			return true;
+	}
+	return false;
+}
+
 int vm_open_debug(struct vm *vm, struct error *err)
 {
 	vm->debug_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -356,6 +367,7 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 		.port = access_port,
 		.crashed = processor_crashed,
 		.debugged = processor_debugged,
+		.is_break_point = is_break_point,
 		.ready = thread_ready,
 		.owner = made,
 	};

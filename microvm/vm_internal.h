@@ -17,6 +17,8 @@
 #include "microvm/vcpu.h"
 #include "microvm/vm.h"
 
+#define VM_BREAK_POINTS 64
+
 struct vm {
 	struct vm_host host;
 	struct kvm_machine machine;
@@ -36,11 +38,13 @@ struct vm {
 	struct net *nets[VM_NETS_MAX];
 	struct blk *disks[VM_DISKS_MAX];
 	struct fs *fs;
-	struct balloon *balloon;          /* NULL: none */
-	struct mmio *slots[LAYOUT_SLOTS]; /* NULL: no device there */
-	int debug_fd;                     /* eventfd: a vCPU has come upon a break point; -EBADF: nobody debugs */
-	unsigned debugged_vcpu;           /* which */
-	struct strbuf about;              /* vm_snapshot.c: what a machine that goes on from this one must be like */
+	struct balloon *balloon;                /* NULL: none */
+	struct mmio *slots[LAYOUT_SLOTS];       /* NULL: no device there */
+	int debug_fd;                           /* eventfd: a vCPU has come upon a break point; -EBADF: nobody debugs */
+	unsigned debugged_vcpu;                 /* which */
+	uint64_t break_points[VM_BREAK_POINTS]; /* where INT3 stands for the debugger; 0: none. Changed while all stand
+						   still */
+	struct strbuf about; /* vm_snapshot.c: what a machine that goes on from this one must be like */
 	bool serial_made;
 	struct serial serial;
 

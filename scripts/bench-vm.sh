@@ -112,7 +112,8 @@ collect() {
 	local deadline=$((SECONDS + 400)) pid=$3 shown=0 lines
 	until grep -q '^finished' "$2"; do
 		lines=$(wc -l <"$2")
-		tail -n +$((shown + 1)) "$2" | head -n $((lines - shown)) | tr -d '\r' | awk -v who="$1" -F '\t' 'NF == 3 { print "  " who ": " $0 }' >&2
+		# Not by head: what it leaves unread kills who writes it.
+		tr -d '\r' <"$2" | awk -v who="$1" -v from="$shown" -v to="$lines" -F '\t' 'NR > from && NR <= to && NF == 3 { print "  " who ": " $0 }' >&2
 		shown=$lines
 		if ((SECONDS > deadline)) || ! kill -0 "$pid" 2>/dev/null; then
 			tail -n 20 "$2" >&2

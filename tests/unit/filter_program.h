@@ -14,7 +14,7 @@
 #include "runtime/monitor.h"
 
 static const struct thread_filter *const all_filters[] = { &monitor_filter, &devices_filter, &blk_filter, &fs_filter,
-	&vcpu_filter, &vcpu_software_filter };
+	&vcpu_filter, &vcpu_software_filter, &monitor_debug_filter };
 
 static inline uint32_t filter_word(const struct seccomp_data *data, uint32_t offset)
 {

@@ -215,7 +215,9 @@ int main(int argc, char **argv)
 	for (int i = first; i < argc && result == 0; i++)
 		result = read_trace(use, argv[i]);
 	for (unsigned kind = 0; kind < ARRAY_SIZE(all_filters) && result != 2; kind++) {
-		if (all_filters[kind] != (use->software ? &vcpu_filter : &vcpu_software_filter) && report(use, kind))
+		/* monitor_debug_filter: monitor_filter's lines, and two that any debugger needs. */
+		if (all_filters[kind] != (use->software ? &vcpu_filter : &vcpu_software_filter) &&
+			all_filters[kind] != &monitor_debug_filter && report(use, kind))
 			result = 1;
 	}
 	if (use->refused)

@@ -223,7 +223,7 @@ static int try(const struct trial *trial)
 
 		(void)setrlimit(RLIMIT_CORE, &no_core);
 		confine_prepare();
-		if (trial->filter == &monitor_filter) {
+		if (trial->filter == &monitor_filter || trial->filter == &monitor_debug_filter) {
 			/* Its own end is that of the process. */
 			(void)trial_thread((void *)(uintptr_t)trial);
 			_exit(ENDED_BY_ITSELF);
