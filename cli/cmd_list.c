@@ -59,29 +59,35 @@ static void list_one_row(
 	table_add(table, cells);
 }
 
-/* Returns whether something was printed. A container that vanishes meanwhile, or was never made completely, is passed
- * over with a debug line. */
-static bool list_one(const char *root, const char *id, enum list_format format, bool first, struct list_owner *owner,
-	struct table *table)
-{
-	cleanup_container struct container *container = NULL;
-	enum oci_status status;
-	struct error err;
+struct list {
+	enum list_format format;
+	bool begun; /* something was printed */
+	struct list_owner owner;
+	struct table table;
+};
 
-	if (container_peek(root, id, &container, &err) < 0) {
-		log_debug("%s", err.message);
-		return false;
-	}
-	if (format == LIST_IDS) {
-		printf("%s\n", id);
-		return true;
+static void list_one(const struct container *container, void *data)
+{
+	struct list *list = data;
+	enum oci_status status;
+	const char *owner;
+
+	if (list->format == LIST_IDS) {
+		printf("%s\n", container->id);
+		return;
 	}
 	status = container_status(container);
-	if (format == LIST_JSON)
-		list_one_json(container, status, list_owner(owner, container->record.owner), first);
+	owner = list_owner(&list->owner, container->record.owner);
+	if (list->format == LIST_JSON)
+		list_one_json(container, status, owner, !list->begun);
 	else
-		list_one_row(container, status, list_owner(owner, container->record.owner), table);
-	return true;
+		list_one_row(container, status, owner, &list->table);
+	list->begun = true;
+}
+
+static void list_free(struct list *list)
+{
+	table_free(&list->table);
 }
 
 static int list_parse(int argc, char **argv, enum list_format *format, struct error *err)
@@ -110,27 +116,21 @@ static int list_run(const struct global_options *global, int argc, char **argv, 
 {
 	static const char *const header[LIST_COLUMNS] = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER",
 		"ISOLATION" };
-	cleanup(table_free) struct table table = { .columns = LIST_COLUMNS };
-	enum list_format format = LIST_TABLE;
-	struct list_owner owner = { 0 };
-	char **ids = NULL;
-	bool first = true;
-	int result = list_parse(argc, argv, &format, err);
+	cleanup(list_free) struct list list = { .table.columns = LIST_COLUMNS };
+	int result = list_parse(argc, argv, &list.format, err);
 
-	if (result == 0)
-		result = container_list_ids(global->root, &ids, err);
 	if (result < 0)
 		return result;
-	table_add(&table, header);
-	if (format == LIST_JSON)
+	table_add(&list.table, header);
+	if (list.format == LIST_JSON)
 		printf("[");
-	for (char **id = ids; id && *id; id++)
-		first = !list_one(global->root, *id, format, first, &owner, &table) && first;
-	if (format == LIST_JSON)
+	result = container_each(global->root, list_one, &list, err);
+	if (result < 0)
+		return result;
+	if (list.format == LIST_JSON)
 		printf("]\n");
-	if (format == LIST_TABLE)
-		table_print(&table, stdout);
-	free_strings(ids);
+	if (list.format == LIST_TABLE)
+		table_print(&list.table, stdout);
 	return fflush(stdout) == 0 ? 0 : error_set(err, errno, "write the list");
 }
 

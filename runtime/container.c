@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/message.h"
 #include "base/trace.h"
 #include "runtime/control.h"
@@ -142,6 +143,16 @@ int container_make(const char *root, const char *id, struct container **ret, str
 	return 0;
 }
 
+static int directory_open(int root_fd, struct container *container, struct error *err)
+{
+	container->directory_fd = openat(root_fd, container->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (container->directory_fd >= 0)
+		return 0;
+	if (errno == ENOENT)
+		return error_set(err, -ENOENT, "container \"%s\" does not exist", container->id);
+	return error_set(err, errno, "open the state directory %s", container->path);
+}
+
 static int container_find(const char *root, const char *id, struct container **ret, struct error *err)
 {
 	cleanup_container struct container *container = NULL;
@@ -153,16 +164,25 @@ static int container_find(const char *root, const char *id, struct container **r
 		return result;
 	container = container_new(root, id);
 	container->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (container->root_fd >= 0)
-		container->directory_fd =
-			openat(container->root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (container->directory_fd < 0) {
-		if (errno == ENOENT)
-			return error_set(err, -ENOENT, "container \"%s\" does not exist", id);
-		return error_set(err, errno, "open the state directory %s", container->path);
-	}
+	if (container->root_fd < 0 && errno != ENOENT)
+		return error_set(err, errno, "open the state directory %s", root);
+	/* Without a root there is no container in it. */
+	if (container->root_fd < 0)
+		return error_set(err, -ENOENT, "container \"%s\" does not exist", id);
+	result = directory_open(container->root_fd, container, err);
+	if (result < 0)
+		return result;
 	*ret = take_pointer(&container);
 	return 0;
+}
+
+static int load_for_a_look(struct container *container, struct error *err)
+{
+	int result = record_load(container, err);
+
+	if (result == -ENOENT)
+		return error_set(err, -EBADMSG, "container \"%s\" was never created completely", container->id);
+	return result;
 }
 
 int container_peek(const char *root, const char *id, struct container **ret, struct error *err)
@@ -171,9 +191,7 @@ int container_peek(const char *root, const char *id, struct container **ret, str
 	int result = container_find(root, id, &container, err);
 
 	if (result == 0)
-		result = record_load(container, err);
-	if (result == -ENOENT && container)
-		return error_set(err, -EBADMSG, "container \"%s\" was never created completely", id);
+		result = load_for_a_look(container, err);
 	if (result < 0)
 		return result;
 	*ret = take_pointer(&container);
@@ -375,4 +393,31 @@ int container_list_ids(const char *root, char ***ret, struct error *err)
 	qsort(ids, count, sizeof(*ids), compare_strings);
 	*ret = ids;
 	return 0;
+}
+
+int container_each(
+	const char *root, void (*look)(const struct container *container, void *data), void *data, struct error *err)
+{
+	cleanup_fd int root_fd = -EBADF;
+	char **ids = NULL;
+	int result = container_list_ids(root, &ids, err);
+
+	if (result == 0 && *ids)
+		result = check_kernel(err);
+	if (result == 0 && *ids) {
+		root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (root_fd < 0)
+			result = error_set(err, errno, "open the state directory %s", root);
+	}
+	for (char **id = ids; result == 0 && *id; id++) {
+		cleanup_container struct container *container = container_new(root, *id);
+		struct error reason;
+
+		if (directory_open(root_fd, container, &reason) == 0 && load_for_a_look(container, &reason) == 0)
+			look(container, data);
+		else
+			log_debug("%s", reason.message);
+	}
+	free_strings(ids);
+	return result;
 }

@@ -8,7 +8,7 @@ build=(build-essential pkg-config jq libseccomp-dev libcap-dev libmnl-dev libjan
 guest=(linux-source-6.1 flex bison bc libelf-dev libssl-dev xz-utils cpio kmod)
 test=(bats python3-jsonschema libcmocka-dev busybox-static mmdebstrap qemu-system-x86 e2fsprogs lz4 zstd dpkg-dev util-linux procps gnuplot-nox
 	iproute2 passt)
-bench=(crun runc bubblewrap)
+bench=(crun runc bubblewrap golang-github-containers-common netavark)
 bench_check=(jq busybox-static hyperfine linux-perf)
 clients=(podman conmon runc netavark aardvark-dns containerd containernetworking-plugins docker.io iptables iproute2 tini catatonit
 	curl libcap2-bin uidmap slirp4netns python3 python3-grpcio)

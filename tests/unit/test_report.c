@@ -123,6 +123,7 @@ static struct results *hostile_results(void)
 	struct results_suite *suite;
 	struct results_case *one;
 
+	free(results->version);
 	results->version = xstrdup(HOSTILE);
 	results->started = xstrdup("2026-01-01T00:00:00Z");
 	results->host.cpu = xstrdup(HOSTILE);
