@@ -174,6 +174,21 @@ static void begin_results(struct bench *bench)
 	bench->progress.shown = options->progress;
 }
 
+/* Nothing is left out without a word. */
+static void explain_gaps(struct bench *bench, const struct results_case *entry)
+{
+	for (size_t i = 0; i < bench->column_count; i++) {
+		const struct column *column = bench->columns + i;
+		const char *skipped = bench->results->columns[i].skipped;
+
+		if (!entry->cells[i].sample_count)
+			results_skip(entry->cells + i, skipped                 ? skipped
+						       : column->left_out      ? column->left_out
+						       : bench->interrupted_by ? "interrupted before it was measured"
+									       : BENCH_TIME_UP);
+	}
+}
+
 static void finish_results(struct bench *bench)
 {
 	struct results *results = bench->results;
@@ -182,6 +197,10 @@ static void finish_results(struct bench *bench)
 							: "no filter on the container's process");
 	results->seconds = (double)(bench_now_ms() - bench->begin_ms) / 1e3;
 	results->interrupted = bench->interrupted_by;
+	for (size_t i = 0; i < results->suite_count; i++) {
+		for (size_t j = 0; j < results->suites[i].case_count; j++)
+			explain_gaps(bench, results->suites[i].cases + j);
+	}
 	results_summarize(results);
 }
 
@@ -205,8 +224,10 @@ static int measure(struct bench *bench, struct error *err)
 
 static void free_columns(struct bench *bench)
 {
-	for (size_t i = 0; i < bench->column_count; i++)
+	for (size_t i = 0; i < bench->column_count; i++) {
 		free(bench->columns[i].runtime);
+		free(bench->columns[i].left_out);
+	}
 	free(bench->columns);
 }
 

@@ -50,6 +50,15 @@ int bench_run(const struct bench_options *options, struct results **results, str
 /* The case that an entry of the exits is about; NULL: none was measured. */
 const struct results_case *exits_find_case(const struct results *results, const char *work);
 
+/* Three digits or so, with the unit that fits; `unit` is a case's. */
+enum { RESULTS_VALUE_BYTES = 24 };
+void results_format_value(char text[RESULTS_VALUE_BYTES], double value, const char *unit);
+/* The kernel and mitigations of a column; false, and nothing written, where it is the host's own or not known. */
+bool results_describe_kernel(const struct results *results, size_t column, struct strbuf *words);
+/* One sentence without its stop: what an operation costs and why, as far as its exits tell. Nothing where its time was
+ * not measured. */
+void exits_explain(const struct results *results, const struct results_exits *exits, struct strbuf *words);
+
 /* For people, and for spreadsheets; the JSON form is results_write_json(). */
 void results_write_text(const struct results *results, struct strbuf *text);
 void results_write_csv(const struct results *results, struct strbuf *csv);

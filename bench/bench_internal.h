@@ -21,6 +21,7 @@ struct column {
 	bool skipped;
 	bool is_vm;
 	uint64_t start_ms; /* what its last start took; 0: not known */
+	char *left_out;    /* why it serves no orders, or not any more; NULL: it does */
 };
 
 struct bench {
@@ -104,6 +105,9 @@ int instance_start(struct bench *bench, struct column *column, struct instance *
 int instance_order(struct bench *bench, struct instance *instance, const char *order, struct results_cell *cell,
 	uint64_t *operations, double *ns, struct error *err);
 void instance_stop(struct bench *bench, struct instance *instance);
+/* What the measuring program answers to "facts": strings that are there already, or not told, stay as they are. */
+int instance_read_facts(
+	struct bench *bench, struct command_process *process, char **kernel, char **mitigations, struct error *err);
 
 /* The words of the command that runs the bundle in a column; free with free_strings(). */
 char **column_command(const struct bench *bench, const struct column *column, const char *verb, const char *id);

@@ -133,6 +133,16 @@ static int measure_work(struct bench *bench, struct instance *instance, size_t i
 	return result;
 }
 
+static void note_rest(struct bench *bench, size_t first)
+{
+	cleanup_strbuf struct strbuf names = STRBUF_INIT;
+
+	for (size_t i = first; i < ARRAY_SIZE(works); i++)
+		strbuf_printf(&names, "%s%s", names.length ? ", " : "", works[i].name);
+	if (!bench->interrupted_by)
+		results_note(bench->results, "exits were not counted for %s: " BENCH_TIME_UP, names.data);
+}
+
 void exits_measure(struct bench *bench, struct instance *instance)
 {
 	struct error err;
@@ -140,7 +150,11 @@ void exits_measure(struct bench *bench, struct instance *instance)
 
 	if (!(bench->options->suites & BENCH_EXITS) || !instance->running || !instance->column->is_vm)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(works) && !bench_is_over(bench, 100); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(works); i++) {
+		if (bench_is_over(bench, 100)) {
+			note_rest(bench, i);
+			return;
+		}
 		progress_show(&bench->progress, works[i].title, IDLE_MS);
 		result = measure_work(bench, instance, i, &err);
 		if (result < 0 && !bench->interrupted_by)

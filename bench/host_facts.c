@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a reader has to know of the machine. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/utsname.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "bench/bench_internal.h"
 #include "microvm/vm.h"
 
@@ -63,27 +62,19 @@ static char *file_system_of(const char *path)
 	return dash ? xstrndup(dash + 3, strcspn(dash + 3, " \n")) : NULL;
 }
 
-/* The names in /sys/devices/system/cpu/vulnerabilities by what their files say: "Mitigation: …", "Vulnerable…". */
-static char *mitigations(void)
+/* Of the host, as the measuring program tells it: behind the walls it is asked in the same way. */
+static void read_kernel(struct bench *bench)
 {
-	static const char directory_name[] = "/sys/devices/system/cpu/vulnerabilities";
-	cleanup_strbuf struct strbuf on = STRBUF_INIT, off = STRBUF_INIT;
-	cleanup_directory DIR *directory = opendir(directory_name);
-	struct dirent *entry;
+	cleanup_free char *program = xprintf("%s/" MEASURE_FILE, bench->inside);
+	struct results_host *host = &bench->results->host;
+	struct command_process process = { .pidfd = -EBADF };
+	struct error err;
 
-	if (!directory)
-		return NULL;
-	while ((entry = readdir(directory))) {
-		cleanup_free char *path = xprintf("%s/%s", directory_name, entry->d_name);
-		cleanup_free char *line = entry->d_name[0] == '.' ? NULL : first_line(path);
-
-		if (line && strncmp(line, "Mitigation", 10) == 0)
-			strbuf_printf(&on, "%s%s", on.length ? ", " : "", entry->d_name);
-		else if (line && strncmp(line, "Vulnerable", 10) == 0)
-			strbuf_printf(&off, "%s%s", off.length ? ", " : "", entry->d_name);
-	}
-	return xprintf("on the host: %s; vulnerable: %s", on.length ? on.data : "none",
-		off.length ? off.data : "to nothing known");
+	if (process_start(bench, (const char *const[]){ program, "facts", NULL }, 0, &process, &err) < 0)
+		return;
+	if (instance_read_facts(bench, &process, &host->kernel, &host->mitigations, &err) < 0)
+		log_debug("%s", err.message);
+	process_close(&process);
 }
 
 static void read_kvm(struct bench *bench)
@@ -106,19 +97,16 @@ static void read_kvm(struct bench *bench)
 void host_facts_read(struct bench *bench)
 {
 	struct results_host *host = &bench->results->host;
-	struct utsname name;
 	long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
 
 	host->cpu = processor_model();
 	host->processors = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	host->memory_bytes = pages > 0 ? (uint64_t)pages * (uint64_t)page_bytes : 0;
-	if (uname(&name) == 0)
-		host->kernel = xstrdup(name.release);
 	host->governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
 	host->transparent_pages = chosen_word("/sys/kernel/mm/transparent_hugepage/enabled");
 	host->file_system = file_system_of(bench->scratch);
 	host->caches = xstrdup(
 		"warm, each column was run once before it counted; the case run-cold has files out of the page cache");
-	host->mitigations = mitigations();
+	read_kernel(bench);
 	read_kvm(bench);
 }

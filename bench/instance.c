@@ -87,6 +87,50 @@ static int read_ready(struct bench *bench, struct instance *instance, struct err
 	return error_set(err, -result, "wait for the measuring program");
 }
 
+static void take_fact(const char *line, const char *name, char **fact)
+{
+	size_t length = strlen(name);
+
+	if (!*fact && strncmp(line, "fact ", 5) == 0 && strncmp(line + 5, name, length) == 0 && line[5 + length] == ' ')
+		*fact = xstrdup(line + 6 + length);
+}
+
+int instance_read_facts(
+	struct bench *bench, struct command_process *process, char **kernel, char **mitigations, struct error *err)
+{
+	for (;;) {
+		cleanup_free char *line = NULL;
+		int result = process_line(bench, process, ORDER_TIMEOUT_MS, &line, NULL);
+
+		if (result <= 0)
+			return error_set(err, result ? -result : EPIPE, "wait for what the measuring program knows");
+		if (strncmp(line, "done ", 5) == 0)
+			return 0;
+		take_fact(line, "kernel", kernel);
+		take_fact(line, "mitigations", mitigations);
+	}
+}
+
+static int give_order(struct instance *instance, const char *order, struct error *err)
+{
+	cleanup_free char *text = xprintf("%s\n", order);
+
+	if (write(instance->process.input, text, strlen(text)) != (ssize_t)strlen(text))
+		return error_set(err, errno, "give the measuring program its order");
+	return 0;
+}
+
+/* Once in a column: its kernel stays. */
+static int ask_facts(struct bench *bench, struct instance *instance, struct error *err)
+{
+	struct results_column *column = bench->results->columns + instance->column->index;
+	int result = column->kernel ? 0 : give_order(instance, "facts", err);
+
+	if (result < 0 || column->kernel)
+		return result;
+	return instance_read_facts(bench, &instance->process, &column->kernel, &column->mitigations, err);
+}
+
 int instance_start(struct bench *bench, struct column *column, struct instance *instance, struct error *err)
 {
 	cleanup_free char *program = xprintf("%s/" MEASURE_FILE, bench->inside);
@@ -108,6 +152,8 @@ int instance_start(struct bench *bench, struct column *column, struct instance *
 		instance->running = true;
 		result = read_ready(bench, instance, err);
 	}
+	if (result == 0)
+		result = ask_facts(bench, instance, err);
 	if (result == 0)
 		column->start_ms = (bench_now_ns() - instance->process.begin_ns) / 1000000;
 	else
@@ -154,18 +200,18 @@ static int end_of_order(const char *line, uint64_t *operations, double *ns, stru
 int instance_order(struct bench *bench, struct instance *instance, const char *order, struct results_cell *cell,
 	uint64_t *operations, double *ns, struct error *err)
 {
-	cleanup_free char *text = xprintf("%s\n", order);
+	int result = give_order(instance, order, err);
 
-	if (write(instance->process.input, text, strlen(text)) != (ssize_t)strlen(text))
-		return error_set(err, errno, "give the measuring program its order");
+	if (result < 0)
+		return result;
 	if (cell)
 		results_begin_round(cell);
 	for (;;) {
 		cleanup_free char *line = NULL;
-		int result = process_line(bench, &instance->process, ORDER_TIMEOUT_MS, &line, NULL);
 		unsigned long long number;
 		double value;
 
+		result = process_line(bench, &instance->process, ORDER_TIMEOUT_MS, &line, NULL);
 		if (result <= 0)
 			return error_set(err, result ? -result : EPIPE, "%s: wait for the measuring program", order);
 		if (!cell || sscanf(line, "sample %llu %lf", &number, &value) != 2)

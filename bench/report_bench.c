@@ -4,35 +4,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "bench/bench.h"
 #include "bench/report_internal.h"
 
 #define MAIN_CASE "first-output"
-
-/* A duration or a size in a unit that people read, with three digits. */
-static void print_amount(struct strbuf *text, double value, const char *unit)
-{
-	static const struct {
-		const char *of, *name;
-		double size;
-	} scales[] = {
-		{ "ns", "s", 1e9 },
-		{ "ns", "ms", 1e6 },
-		{ "ns", "us", 1e3 },
-		{ "ns", "ns", 1 },
-		{ "bytes", "GiB", 0x1p30 },
-		{ "bytes", "MiB", 0x1p20 },
-		{ "bytes", "KiB", 0x1p10 },
-		{ "bytes", "B", 1 },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(scales); i++) {
-		bool last = i + 1 == ARRAY_SIZE(scales) || strcmp(scales[i + 1].of, scales[i].of) != 0;
-
-		if (strcmp(scales[i].of, unit) == 0 && (fabs(value) >= scales[i].size || last))
-			return strbuf_printf(text, "%.3g %s", value / scales[i].size, scales[i].name);
-	}
-	strbuf_printf(text, "%.4g %s", value, unit);
-}
 
 /* The same in every chart, whatever was measured. */
 static unsigned colour_of(const struct results *results, size_t column)
@@ -106,80 +81,60 @@ static void table_free(struct table *table)
 	free(table->colours);
 }
 
-static struct table table_of(const struct results *results, const struct results_suite *suite)
+static struct chart_value ratio_value(const struct results_cell *cell)
 {
+	return cell->has_ratio ? (struct chart_value){ cell->ratio.value, cell->ratio.low, cell->ratio.high }
+			       : (struct chart_value){ .value = NAN };
+}
+
+static struct chart_value mebibytes_value(const struct results_cell *cell)
+{
+	return (struct chart_value){ .value = cell->sample_count ? cell->summary.median / 0x1p20 : NAN };
+}
+
+static struct table table_of(const struct results *results, const struct results_suite *suite,
+	struct chart_value (*value_of)(const struct results_cell *cell))
+{
+	size_t columns = results->column_count;
 	struct table table = {
-		.values = xcalloc(suite->case_count * results->column_count + 1, sizeof(*table.values)),
+		.values = xcalloc(suite->case_count * columns + 1, sizeof(*table.values)),
 		.rows = xcalloc(suite->case_count + 1, sizeof(*table.rows)),
-		.series = xcalloc(results->column_count + 1, sizeof(*table.series)),
-		.colours = xcalloc(results->column_count + 1, sizeof(*table.colours)),
+		.series = xcalloc(columns + 1, sizeof(*table.series)),
+		.colours = xcalloc(columns + 1, sizeof(*table.colours)),
 	};
 
-	for (size_t column = 0; column < results->column_count; column++) {
+	for (size_t column = 0; column < columns; column++) {
 		table.series[column] = results->columns[column].name;
 		table.colours[column] = colour_of(results, column);
 	}
-	for (size_t i = 0; i < suite->case_count; i++)
-		table.rows[i] = (struct chart_row){ .label = suite->cases[i].name,
-			.values = table.values + i * results->column_count };
+	for (size_t i = 0; i < suite->case_count; i++) {
+		table.rows[i] =
+			(struct chart_row){ .label = suite->cases[i].name, .values = table.values + i * columns };
+		for (size_t column = 0; column < columns; column++)
+			table.values[i * columns + column] = value_of(suite->cases[i].cells + column);
+	}
 	return table;
 }
 
-/* The ratios of all cases to the host: what one call costs more. */
-static void ratio_figure(const struct results *results, const char *name, struct strbuf *html, unsigned *number)
+/* One row for each case of a suite, with a value for each column. */
+static void suite_figure(const struct results *results, const char *name, const struct chart *form,
+	struct chart_value (*value_of)(const struct results_cell *cell), struct strbuf *html, unsigned *number)
 {
 	const struct results_suite *suite = results_find_suite(results, name);
+	cleanup_free char *title = suite ? xprintf("%s%s", suite->title, form->title) : NULL;
 	cleanup(table_free) struct table table = { 0 };
-	cleanup_free char *title = suite ? xprintf("%s: ratio to the host", suite->title) : NULL;
+	struct chart chart = *form;
 
 	if (!suite)
 		return;
-	table = table_of(results, suite);
-	for (size_t i = 0; i < suite->case_count * results->column_count; i++) {
-		const struct results_cell *cell =
-			&suite->cases[i / results->column_count].cells[i % results->column_count];
-
-		table.values[i] = cell->has_ratio && i % results->column_count
-					  ? (struct chart_value){ cell->ratio.value, cell->ratio.low, cell->ratio.high }
-					  : (struct chart_value){ .value = NAN };
-	}
-	report_figure(html,
-		&(struct chart){ .form = CHART_DOTS,
-			.title = title,
-			.axis = "ratio of medians; lines: 95 % intervals",
-			.series = table.series,
-			.colours = table.colours,
-			.series_count = results->column_count,
-			.rows = table.rows,
-			.row_count = suite->case_count,
-			.mark = 1 },
-		number, NULL);
-}
-
-static void memory_figure(const struct results *results, struct strbuf *html, unsigned *number)
-{
-	const struct results_suite *suite = results_find_suite(results, "memory");
-	cleanup(table_free) struct table table = { 0 };
-
-	if (!suite)
-		return;
-	table = table_of(results, suite);
-	for (size_t i = 0; i < suite->case_count * results->column_count; i++) {
-		const struct results_cell *cell =
-			&suite->cases[i / results->column_count].cells[i % results->column_count];
-
-		table.values[i].value = cell->sample_count ? cell->summary.median / 0x1p20 : NAN;
-	}
-	report_figure(html,
-		&(struct chart){ .form = CHART_BARS,
-			.title = "Memory on the host",
-			.axis = "MiB, medians",
-			.series = table.series,
-			.colours = table.colours,
-			.series_count = results->column_count,
-			.rows = table.rows,
-			.row_count = suite->case_count },
-		number, NULL);
+	table = table_of(results, suite, value_of);
+	chart.title = title;
+	chart.series = table.series;
+	chart.colours = table.colours;
+	chart.series_count = results->column_count;
+	chart.rows = table.rows;
+	chart.row_count = suite->case_count;
+	report_figure(html, &chart, number, NULL);
 }
 
 enum { REASONS_MAX = 6 };
@@ -229,15 +184,20 @@ static void startup_figure(const struct results *results, const char *name, stru
 static void write_figures(const struct results *results, struct strbuf *html)
 {
 	static const char *const startup_cases[] = { MAIN_CASE, "run", "create", "start", "delete" };
+	static const char *const compared[] = { "syscalls", "files", "workloads" };
+	static const struct chart ratios = { .form = CHART_DOTS,
+		.title = ": ratio to the host",
+		.axis = "ratio of medians; lines: 95 % intervals",
+		.mark = 1 };
+	static const struct chart memory = { .form = CHART_BARS, .title = "", .axis = "MiB, medians" };
 	unsigned number = 0;
 
 	strbuf_string(html, "<div class=\"charts\">\n");
 	for (size_t i = 0; i < ARRAY_SIZE(startup_cases); i++)
 		startup_figure(results, startup_cases[i], html, &number);
-	ratio_figure(results, "syscalls", html, &number);
-	ratio_figure(results, "files", html, &number);
-	ratio_figure(results, "workloads", html, &number);
-	memory_figure(results, html, &number);
+	for (size_t i = 0; i < ARRAY_SIZE(compared); i++)
+		suite_figure(results, compared[i], &ratios, ratio_value, html, &number);
+	suite_figure(results, "memory", &memory, mebibytes_value, html, &number);
 	for (size_t i = 0; i < results->exits_count; i++)
 		exits_figure(results, &results->exits[i], html, &number);
 	strbuf_string(html, "</div>\n");
@@ -260,35 +220,53 @@ static void write_ratio(struct strbuf *html, const struct results_ratio *ratio)
 	strbuf_string(html, ")</span>");
 }
 
+/* What a median does not tell. */
+static void write_spread(struct strbuf *html, const struct results_cell *cell, const char *unit)
+{
+	const struct results_summary *summary = &cell->summary;
+	const struct {
+		const char *name;
+		double value;
+	} figures[] = { { "min", summary->minimum }, { "p95", summary->p95 }, { "p99", summary->p99 } };
+	char figure[RESULTS_VALUE_BYTES];
+
+	if (cell->sample_count == 1)
+		return strbuf_string(html, "<br/><small>one sample</small>");
+	strbuf_printf(html, "<br/><small>%zu samples", cell->sample_count);
+	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+		results_format_value(figure, figures[i].value, unit);
+		strbuf_printf(html, "%s%s %s", i % 2 ? ", " : ",<br/>", figures[i].name, figure);
+	}
+	strbuf_string(html, "</small>");
+}
+
 static void write_cell(
 	struct strbuf *html, const struct results *results, const struct results_case *one, size_t column)
 {
 	const struct results_cell *cell = &one->cells[column];
+	char figure[RESULTS_VALUE_BYTES];
 
-	strbuf_string(html, "<td class=\"number\" data-label=\"");
+	strbuf_printf(html, "<td class=\"%s\" data-label=\"", cell->sample_count ? "number" : "why");
 	html_escape(html, results->columns[column].name);
-	strbuf_string(html, "\"");
+	strbuf_string(html, "\">");
+	/* Why a whole column is left out stands above all tables. */
 	if (!cell->sample_count) {
-		strbuf_string(html, " title=\"");
-		html_escape(html, cell->skipped ? cell->skipped : "");
-		return strbuf_string(html, "\">-</td>\n");
+		html_escape(html, results->columns[column].skipped || !cell->skipped ? "-" : cell->skipped);
+		return strbuf_string(html, "</td>\n");
 	}
-	strbuf_string(html, " title=\"p95 ");
-	print_amount(html, cell->summary.p95, one->unit);
-	strbuf_string(html, ", p99 ");
-	print_amount(html, cell->summary.p99, one->unit);
-	strbuf_printf(html, ", %zu samples\">", cell->sample_count);
-	print_amount(html, cell->summary.median, one->unit);
+	results_format_value(figure, cell->summary.median, one->unit);
+	html_escape(html, figure);
 	if (cell->has_ratio && column > 0)
 		write_ratio(html, &cell->ratio);
+	write_spread(html, cell, one->unit);
 	strbuf_string(html, "</td>\n");
 }
 
 static void write_suite(struct strbuf *html, const struct results *results, const struct results_suite *suite)
 {
 	html_element(html, "h2", NULL, suite->title);
-	html_element(
-		html, "p", "facts", "Medians; below them the ratio to the host with its 95 % confidence interval.");
+	html_element(html, "p", "facts",
+		"Medians; below them the ratio to the host with its 95 % confidence interval, and the other samples.");
 	strbuf_string(html, "<table>\n<thead>\n<tr>\n<th scope=\"col\"></th>\n");
 	for (size_t column = 0; column < results->column_count; column++)
 		html_element(html, "th", "number", results->columns[column].title);
@@ -306,8 +284,12 @@ static void write_suite(struct strbuf *html, const struct results *results, cons
 static void write_exits(struct strbuf *html, const struct results *results, const struct results_exits *exits)
 {
 	cleanup_free char *title = xprintf("Exits: %s (%s)", exits->title, results->columns[exits->column].name);
+	cleanup_strbuf struct strbuf why = STRBUF_INIT;
 
 	html_element(html, "h3", NULL, title);
+	exits_explain(results, exits, &why);
+	if (why.length)
+		html_element(html, "p", "verdict", why.data);
 	strbuf_string(html, "<table>\n<thead>\n<tr>\n<th scope=\"col\">reason</th>\n<th class=\"number\">count</th>\n"
 			    "<th class=\"number\">per second</th>\n<th class=\"number\">per "
 			    "operation</th>\n</tr>\n</thead>\n<tbody>\n");
@@ -335,6 +317,16 @@ static void write_fact(struct strbuf *html, const char *name, const char *value)
 	strbuf_string(html, "</tr>\n");
 }
 
+static void write_kernels(struct strbuf *html, const struct results *results)
+{
+	for (size_t i = 0; i < results->column_count; i++) {
+		cleanup_strbuf struct strbuf words = STRBUF_INIT;
+
+		if (results_describe_kernel(results, i, &words))
+			write_fact(html, results->columns[i].title, words.data);
+	}
+}
+
 static void write_host(struct strbuf *html, const struct results *results)
 {
 	const struct results_host *host = &results->host;
@@ -353,6 +345,8 @@ static void write_host(struct strbuf *html, const struct results *results)
 	write_fact(html, "frequency governor", host->governor);
 	write_fact(html, "KVM", kvm ? kvm : "none");
 	write_fact(html, "transparent huge pages", host->transparent_pages);
+	write_fact(html, "mitigations", host->mitigations);
+	write_kernels(html, results);
 	write_fact(html, "system call filter", host->seccomp);
 	write_fact(html, "caches", host->caches);
 	write_fact(html, "file system", host->file_system);

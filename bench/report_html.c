@@ -26,7 +26,7 @@ static const char style[] =
 	"overflow-wrap:anywhere}\n"
 	"thead th{position:sticky;top:0;background:var(--ground)}\n"
 	".number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
-	"tbody th{overflow-wrap:normal;min-width:7rem}\n"
+	"tbody th{overflow-wrap:normal;min-width:7rem}small,.why{color:var(--faint);font-size:.82rem}\n"
 	".refused,.own,.absent{color:var(--good)}.done,.shared{color:var(--bad)}.inside{color:var(--other)}\n"
 	"figure{margin:1rem 0;max-width:40rem}figure svg{display:block;width:100%;height:auto}\n"
 	"figcaption{color:var(--faint);font-size:.9rem}\n"

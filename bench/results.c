@@ -72,6 +72,8 @@ void results_free(struct results **location)
 		free(results->columns[i].name);
 		free(results->columns[i].title);
 		free(results->columns[i].skipped);
+		free(results->columns[i].kernel);
+		free(results->columns[i].mitigations);
 	}
 	free_host(&results->host);
 	free_strings(results->notes);

@@ -39,9 +39,10 @@ struct results_host {
 };
 
 struct results_column {
-	char *name;    /* "host", "container", "microvm", "microvm-snapshot", or a runtime's: "crun" */
-	char *title;   /* for people: "micro-VM, cold boot" */
-	char *skipped; /* why the whole column was left out; NULL: it was measured */
+	char *name;                 /* "host", "container", "microvm", "microvm-snapshot", or a runtime's: "crun" */
+	char *title;                /* for people: "micro-VM, cold boot" */
+	char *skipped;              /* why the whole column was left out; NULL: it was measured */
+	char *kernel, *mitigations; /* of the one that its processes run on, as the host's; NULL: nothing asked it */
 };
 
 struct results_summary { /* of a cell's samples, in the case's unit; nearest-rank quantiles */

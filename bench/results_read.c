@@ -43,7 +43,8 @@ static int read_host(struct reader *reader, json_t *json)
 	if (json_unpack_ex(json, &why, 0, "{s?s sI s?I s?s s?s s?{ss sb s?s} s?s s?s s?s s?s s?s}", "cpu", &cpu,
 		    "processors", &processors, "memoryBytes", &memory, "kernel", &kernel, "governor", &governor, "kvm",
 		    "module", &module, "hardware", &hardware, "paging", &paging, "transparentHugePages", &pages,
-		    "seccomp", &seccomp, "caches", &caches, "fileSystem", &file_system) < 0)
+		    "mitigations", &mitigations, "seccomp", &seccomp, "caches", &caches, "fileSystem",
+		    &file_system) < 0)
 		return refuse(reader, "host", &why);
 	*host = (struct results_host){
 		.cpu = copy_or_null(cpu),
@@ -71,14 +72,19 @@ static int read_columns(struct reader *reader, json_t *json)
 
 	json_array_foreach(json, index, value)
 	{
-		const char *name, *title, *skipped = NULL;
+		const char *name, *title, *skipped = NULL, *kernel = NULL, *mitigations = NULL;
+		struct results_column *column;
+		size_t added;
 
-		if (json_unpack_ex(value, &why, 0, "{ss ss s?s}", "name", &name, "title", &title, "skipped", &skipped) <
-			0)
+		if (json_unpack_ex(value, &why, 0, "{ss ss s?s s?s s?s}", "name", &name, "title", &title, "skipped",
+			    &skipped, "kernel", &kernel, "mitigations", &mitigations) < 0)
 			return refuse(reader, "columns", &why);
 		if (results_find_column(reader->results, name) >= 0)
 			return error_set(reader->err, -EINVAL, "%s: the column %s is there twice", reader->name, name);
-		results_add_column(reader->results, name, title, skipped);
+		added = results_add_column(reader->results, name, title, skipped);
+		column = reader->results->columns + added;
+		column->kernel = copy_or_null(kernel);
+		column->mitigations = copy_or_null(mitigations);
 	}
 	return 0;
 }

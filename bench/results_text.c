@@ -4,31 +4,23 @@
 
 #include "bench/bench.h"
 
-enum { FIGURE_BYTES = 24, COLUMN_WIDTH = 16 };
-
-/* Three digits or so, with the unit that fits. */
-static void format_value(char text[FIGURE_BYTES], double value, const char *unit)
-{
-	static const char *const times[] = { "ns", "us", "ms", "s" }, *const sizes[] = { "B", "KiB", "MiB", "GiB" };
-	bool bytes = strcmp(unit, "bytes") == 0;
-	double step = bytes ? 1024 : 1000;
-	size_t scale = 0;
-
-	while (scale + 1 < ARRAY_SIZE(times) && value >= step) {
-		value /= step;
-		scale++;
-	}
-	(void)snprintf(text, FIGURE_BYTES, "%.*f %s",
-		value < 10    ? 2
-		: value < 100 ? 1
-			      : 0,
-		value, bytes ? sizes[scale] : times[scale]);
-}
+enum { COLUMN_WIDTH = 16 };
 
 static void write_fact(struct strbuf *text, const char *name, const char *value)
 {
 	if (value)
 		strbuf_printf(text, "%-12s %s\n", name, value);
+}
+
+/* Only what is not the host's own. */
+static void write_kernels(const struct results *results, struct strbuf *text)
+{
+	for (size_t i = 0; i < results->column_count; i++) {
+		cleanup_strbuf struct strbuf words = STRBUF_INIT;
+
+		if (results_describe_kernel(results, i, &words))
+			strbuf_printf(text, "%-12s %s: %s\n", "guest", results->columns[i].name, words.data);
+	}
 }
 
 static void write_head(const struct results *results, struct strbuf *text)
@@ -55,6 +47,7 @@ static void write_head(const struct results *results, struct strbuf *text)
 		write_fact(text, "KVM", "not there");
 	write_fact(text, "huge pages", host->transparent_pages);
 	write_fact(text, "mitigations", host->mitigations);
+	write_kernels(results, text);
 	write_fact(text, "seccomp", host->seccomp);
 	write_fact(text, "caches", host->caches);
 	write_fact(text, "files on", host->file_system);
@@ -69,12 +62,13 @@ static void write_head(const struct results *results, struct strbuf *text)
 
 static void write_cell(struct strbuf *text, const char *column, const struct results_cell *cell, const char *unit)
 {
-	char minimum[FIGURE_BYTES], median[FIGURE_BYTES], p95[FIGURE_BYTES], p99[FIGURE_BYTES];
+	char minimum[RESULTS_VALUE_BYTES], median[RESULTS_VALUE_BYTES], p95[RESULTS_VALUE_BYTES],
+		p99[RESULTS_VALUE_BYTES];
 
-	format_value(minimum, cell->summary.minimum, unit);
-	format_value(median, cell->summary.median, unit);
-	format_value(p95, cell->summary.p95, unit);
-	format_value(p99, cell->summary.p99, unit);
+	results_format_value(minimum, cell->summary.minimum, unit);
+	results_format_value(median, cell->summary.median, unit);
+	results_format_value(p95, cell->summary.p95, unit);
+	results_format_value(p99, cell->summary.p99, unit);
 	strbuf_printf(text, "    %-*s %6zu %10s %10s %10s %10s", COLUMN_WIDTH, column, cell->sample_count, median,
 		minimum, p95, p99);
 	if (cell->has_ratio && cell->sample_count == 1)
@@ -124,69 +118,19 @@ static void write_case(const struct results *results, const struct results_case 
 	}
 }
 
-/* Kinds of exits, each counted once: the monitor's own by reason, and those that KVM deals with itself. */
-static bool is_kind(const char *reason)
-{
-	return strcmp(reason, "kvm.exits") != 0 &&
-	       (strncmp(reason, "kvm.", 4) != 0 || strstr(reason, "_exits") || strcmp(reason, "kvm.pf_taken") == 0);
-}
-
-static void write_kinds(const struct results_exits *exits, struct strbuf *text)
-{
-	size_t named = 0;
-
-	for (size_t i = 0; i < exits->count && named < 3; i++) {
-		const struct results_exit *exit = exits->entries + i;
-
-		if (is_kind(exit->reason) && exit->per_operation >= 0.01)
-			strbuf_printf(
-				text, "%s%s %.3g", named++ ? ", " : ", among them ", exit->reason, exit->per_operation);
-	}
-}
-
-static double exits_per_operation(const struct results_exits *exits)
-{
-	for (size_t i = 0; i < exits->count; i++) {
-		if (strcmp(exits->entries[i].reason, "kvm.exits") == 0)
-			return exits->entries[i].per_operation;
-	}
-	return 0;
-}
-
-/* Why one operation takes what it takes there, as far as the exits tell. */
-static void write_cost(const struct results *results, const struct results_exits *exits, struct strbuf *text)
-{
-	const struct results_case *entry = exits_find_case(results, exits->work);
-	const struct results_cell *cell = entry ? entry->cells + exits->column : NULL;
-	double per_operation = exits_per_operation(exits);
-	char figure[FIGURE_BYTES];
-
-	if (!cell || !cell->sample_count)
-		return;
-	format_value(figure, cell->summary.median, entry->unit);
-	strbuf_printf(text, "    one takes %s", figure);
-	if (cell->has_ratio)
-		strbuf_printf(text, ", x %.3g of the host's", cell->ratio.value);
-	strbuf_printf(text, ", with %.3g exits", per_operation);
-	write_kinds(exits, text);
-	if (per_operation < 0.1 && cell->has_ratio && cell->ratio.value > 1.2)
-		strbuf_string(
-			text, ": not the exits cost that, but the guest's page tables being walked through the host's");
-	else if (per_operation < 0.1)
-		strbuf_string(text, ": it does not leave the guest");
-	strbuf_string(text, "\n");
-}
-
 static void write_exits(const struct results *results, struct strbuf *text)
 {
 	if (results->exits_count)
 		strbuf_string(text, "\nExits of the micro-VM's processors\n");
 	for (size_t i = 0; i < results->exits_count; i++) {
 		const struct results_exits *exits = results->exits + i;
+		cleanup_strbuf struct strbuf why = STRBUF_INIT;
 
 		strbuf_printf(text, "  %s: %s, %llu times in %.3f s\n", results->columns[exits->column].name,
 			exits->title, (unsigned long long)exits->operations, exits->seconds);
-		write_cost(results, exits, text);
+		exits_explain(results, exits, &why);
+		if (why.length)
+			strbuf_printf(text, "    %s\n", why.data);
 		for (size_t j = 0; j < exits->count; j++)
 			strbuf_printf(text, "    %-32s %10llu %14.1f a second %12.3f an operation\n",
 				exits->entries[j].reason, (unsigned long long)exits->entries[j].count,

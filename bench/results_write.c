@@ -55,6 +55,8 @@ static void write_columns(struct json_writer *json, const struct results *result
 		write_text(json, "name", results->columns[i].name);
 		write_text(json, "title", results->columns[i].title);
 		write_text(json, "skipped", results->columns[i].skipped);
+		write_text(json, "kernel", results->columns[i].kernel);
+		write_text(json, "mitigations", results->columns[i].mitigations);
 		json_write_close(json, '}');
 	}
 	json_write_close(json, ']');

@@ -287,6 +287,18 @@ static int prepared(struct monitor *monitor, struct error *err)
 	return result > 0 ? monitor_go_on(monitor, err) : 0;
 }
 
+static int start_threads(struct monitor *monitor, struct error *err)
+{
+	trace_scope("start and confine the monitor's threads");
+	int result = vm_pause(monitor->vm, true, err);
+
+	if (result == 0)
+		result = vm_start(monitor->vm, err);
+	if (result == 0)
+		result = confine_drop_capabilities(err);
+	return result == 0 ? confine_system_calls(monitor->gdb ? &monitor_debug_filter : &monitor_filter, err) : result;
+}
+
 /* The guest's first instruction comes when every thread, this one the last, has given up what it does not need. */
 static int start_confined(struct monitor *monitor, struct error *err)
 {
@@ -295,13 +307,7 @@ static int start_confined(struct monitor *monitor, struct error *err)
 	log_ready();
 	monitor_enter(monitor, PHASE_BOOTING);
 	monitor->begin_ms = monitor_now_ms();
-	result = vm_pause(monitor->vm, true, err);
-	if (result == 0)
-		result = vm_start(monitor->vm, err);
-	if (result == 0)
-		result = confine_drop_capabilities(err);
-	if (result == 0)
-		result = confine_system_calls(monitor->gdb ? &monitor_debug_filter : &monitor_filter, err);
+	result = start_threads(monitor, err);
 	if (result < 0)
 		return result;
 	return monitor->resumes ? prepared(monitor, err) : vm_pause(monitor->vm, false, err);

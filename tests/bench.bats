@@ -48,7 +48,7 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 @test "CSV has a line for every case and column" {
 	run bench --isolation=container --suite=startup --runs=1 --format=csv
 	[ "$status" -eq 0 ]
-	[ "${#lines[@]}" -eq 18 ]
+	[ "${#lines[@]}" -eq 19 ]
 	run awk -F, 'NF != 15 { print }' <<<"$(tr -d '\r' <<<"$output" | grep -v '"')"
 	[ -z "$output" ]
 }

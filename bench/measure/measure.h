@@ -4,6 +4,7 @@
  *
  * - `measure hello` prints "hello NANOSECONDS", CLOCK_MONOTONIC at its first instruction of C, and ends.
  * - `measure nothing` ends.
+ * - `measure facts` prints what the order "facts" does, and ends.
  * - `measure serve DIRECTORY` works in a new directory below DIRECTORY. It says "ready tsc|clock_gettime
  * TICKS-PER-SECOND OVERHEAD-NS PROCESSORS" and obeys lines on standard input until that ends.
  *
@@ -13,6 +14,7 @@
  * then "done OPERATIONS NS" with the sums.
  * - "work CASE OPERATIONS": the same work without samples; "done OPERATIONS NS".
  * - "set file-bytes N": how large the file of file work is; "done 0 0".
+ * - "facts": what is to be known of the kernel: "fact kernel RELEASE", "fact mitigations WORDS" where it tells; "done 0 0".
  *
  * A sample is the mean of so many operations that the clock's own cost and grain do not show; that cost is subtracted.
  */
@@ -65,6 +67,10 @@ extern const struct measure_case measure_programs[]; /* whole workloads */
 
 /* -errno, with the sentence. */
 int measure_fail(struct measure_state *state, const char *what);
+
+/* ---- facts.c ---- */
+
+void facts_print(void);
 
 /* ---- clock.c ---- */
 

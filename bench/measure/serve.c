@@ -145,8 +145,8 @@ static void do_case(const struct server *server, const char *name, uint64_t coun
 	struct measure_state state = { .settings = &server->settings, .fds = { -1, -1, -1, -1 } };
 	int result;
 
-	if (!entry || count > SAMPLES_MOST) {
-		printf("skip unknown case %s\n", name);
+	if (!entry || (sampled && count > SAMPLES_MOST)) {
+		printf(entry ? "skip %s: too many samples\n" : "skip unknown case %s\n", name);
 		return;
 	}
 	result = entry->prepare ? entry->prepare(&state) : 0;
@@ -186,6 +186,8 @@ static void obey(struct server *server, const char *line)
 		do_case(server, name, count, 0, 0);
 	else if (sscanf(line, "set %63s %llu", name, &count) == 2)
 		set(server, name, count);
+	else if (strcmp(line, "facts\n") == 0)
+		facts_print();
 	else
 		printf("skip unknown line\n");
 	(void)fflush(stdout);
@@ -226,8 +228,12 @@ int main(int argc, char **argv)
 	}
 	if (argc == 2 && strcmp(argv[1], "nothing") == 0)
 		return 0;
+	if (argc == 2 && strcmp(argv[1], "facts") == 0) {
+		facts_print();
+		return 0;
+	}
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		return serve(argv[0], argv[2]);
-	fprintf(stderr, "usage: %s hello|nothing|serve DIRECTORY\n", argv[0]);
+	fprintf(stderr, "usage: %s hello|nothing|facts|serve DIRECTORY\n", argv[0]);
 	return 2;
 }

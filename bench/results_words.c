@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What both forms for people, text and page, say in the same words. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "bench/bench.h"
+
+/* Below so many exits an operation does not leave the guest; what costs so much more or less than on the host (the
+ * larger of the two is that many times the smaller) wants a reason. */
+#define EXITS_NONE 0.1
+#define RATIO_SAME 1.2
+
+void results_format_value(char text[RESULTS_VALUE_BYTES], double value, const char *unit)
+{
+	static const char *const times[] = { "ns", "us", "ms", "s" }, *const sizes[] = { "B", "KiB", "MiB", "GiB" };
+	bool bytes = strcmp(unit, "bytes") == 0;
+	double step = bytes ? 1024 : 1000;
+	size_t scale = 0;
+
+	while (scale + 1 < ARRAY_SIZE(times) && value >= step) {
+		value /= step;
+		scale++;
+	}
+	(void)snprintf(text, RESULTS_VALUE_BYTES, "%.*f %s",
+		value < 10    ? 2
+		: value < 100 ? 1
+			      : 0,
+		value, bytes ? sizes[scale] : times[scale]);
+}
+
+bool results_describe_kernel(const struct results *results, size_t column, struct strbuf *words)
+{
+	const struct results_column *one = results->columns + column;
+
+	if (!one->kernel || !results->host.kernel || strcmp(one->kernel, results->host.kernel) == 0)
+		return false;
+	strbuf_printf(words, "kernel %s", one->kernel);
+	if (one->mitigations)
+		strbuf_printf(words, ", mitigations %s", one->mitigations);
+	return true;
+}
+
+/* Kinds of exits, each counted once: the monitor's own by reason, and those that KVM deals with itself. */
+static bool is_kind(const char *reason)
+{
+	return strcmp(reason, "kvm.exits") != 0 &&
+	       (strncmp(reason, "kvm.", 4) != 0 || strstr(reason, "_exits") || strcmp(reason, "kvm.pf_taken") == 0);
+}
+
+static void name_kinds(const struct results_exits *exits, struct strbuf *words)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < exits->count && named < 3; i++) {
+		const struct results_exit *exit = exits->entries + i;
+
+		if (is_kind(exit->reason) && exit->per_operation >= 0.01)
+			strbuf_printf(words, "%s%s %.3g", named++ ? ", " : ", among them ", exit->reason,
+				exit->per_operation);
+	}
+}
+
+static double exits_per_operation(const struct results_exits *exits)
+{
+	for (size_t i = 0; i < exits->count; i++) {
+		if (strcmp(exits->entries[i].reason, "kvm.exits") == 0)
+			return exits->entries[i].per_operation;
+	}
+	return 0;
+}
+
+/* Why one operation takes what it takes there, as far as the exits tell. */
+void exits_explain(const struct results *results, const struct results_exits *exits, struct strbuf *words)
+{
+	const struct results_case *entry = exits_find_case(results, exits->work);
+	const struct results_cell *cell = entry ? entry->cells + exits->column : NULL;
+	double per_operation = exits_per_operation(exits);
+	char figure[RESULTS_VALUE_BYTES];
+
+	if (!cell || !cell->sample_count)
+		return;
+	results_format_value(figure, cell->summary.median, entry->unit);
+	strbuf_printf(words, "one takes %s", figure);
+	if (cell->has_ratio)
+		strbuf_printf(words, ", x %.3g of the host's", cell->ratio.value);
+	strbuf_printf(words, ", with %.3g exits", per_operation);
+	name_kinds(exits, words);
+	if (per_operation >= EXITS_NONE)
+		return;
+	strbuf_string(words, ": it does not leave the guest");
+	if (!cell->has_ratio)
+		return;
+	if (cell->ratio.value > RATIO_SAME)
+		strbuf_string(words, "; what it costs more is the guest's page tables being walked through the host's, "
+				     "or the guest's kernel doing more");
+	else if (cell->ratio.value * RATIO_SAME < 1)
+		strbuf_string(words, "; what it costs less is the guest's kernel doing less than the host's, which is "
+				     "built and hardened in another way");
+	else
+		strbuf_string(words, ", and costs what it costs on the host");
+}
