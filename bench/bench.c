@@ -114,24 +114,34 @@ static void plan_columns(struct bench *bench)
 	}
 }
 
+static const struct {
+	enum bench_suite suite;
+	const char *name, *title;
+} suites[] = {
+	{ BENCH_STARTUP, "startup", "Start-up" },
+	{ BENCH_SYSCALLS, "syscalls", "System calls and kernel work" },
+	{ BENCH_FILES, "files", "File work on the root file system" },
+	{ BENCH_WORKLOADS, "workloads", "Whole workloads" },
+	{ BENCH_MEMORY, "memory", "Memory on the host" },
+};
+
+struct results_suite *bench_suite(struct bench *bench, enum bench_suite suite)
+{
+	size_t i = 0;
+
+	while (suites[i].suite != suite)
+		i++;
+	return results_suite(bench->results, suites[i].name, suites[i].title);
+}
+
 /* In the order in which they are read, not in that of their first samples. */
 static void plan_suites(struct bench *bench)
 {
-	static const struct {
-		enum bench_suite suite;
-		const char *name, *title;
-	} suites[] = {
-		{ BENCH_STARTUP, "startup", "Start-up" },
-		{ BENCH_SYSCALLS, "syscalls", "System calls and kernel work" },
-		{ BENCH_FILES, "files", "File work on the root file system" },
-		{ BENCH_WORKLOADS, "workloads", "Whole workloads" },
-		{ BENCH_MEMORY, "memory", "Memory on the host" },
-	};
 	bool machine = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
 		if (bench->options->suites & suites[i].suite)
-			results_suite(bench->results, suites[i].name, suites[i].title);
+			(void)bench_suite(bench, suites[i].suite);
 	}
 	for (size_t i = 0; i < bench->column_count; i++)
 		machine = machine || (bench->columns[i].is_vm && !bench->columns[i].skipped);

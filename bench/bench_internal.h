@@ -117,6 +117,9 @@ void bench_delete(struct bench *bench, const struct column *column, const char *
 
 /* ---- the suites ---- */
 
+/* Of the results; not the one of exits, which are no cases. */
+struct results_suite *bench_suite(struct bench *bench, enum bench_suite suite);
+
 void startup_measure(struct bench *bench);
 /* The moments of a traced `run`, from its trace (base/trace.h), as cases of the suite of start-up. */
 int phases_read(struct bench *bench, const struct column *column, const char *trace, struct error *err);

@@ -107,7 +107,7 @@ static struct usage usage_of(const struct instance *instance)
 static struct results_cell *cell_of(
 	struct bench *bench, const struct column *column, const char *what, const char *moment, const char *title)
 {
-	struct results_suite *suite = results_suite(bench->results, "memory", "Memory on the host");
+	struct results_suite *suite = bench_suite(bench, BENCH_MEMORY);
 	cleanup_free char *name = xprintf("%s-%s", what, moment);
 
 	return results_case(bench->results, suite, name, title, "bytes")->cells + column->index;

@@ -35,7 +35,7 @@ static const struct moment moments[] = {
 
 static struct results_cell *cell_of(struct bench *bench, const struct column *column, const struct moment *moment)
 {
-	struct results_suite *suite = results_suite(bench->results, "startup", "Start-up");
+	struct results_suite *suite = bench_suite(bench, BENCH_STARTUP);
 
 	return results_case(bench->results, suite, moment->name, moment->title, "ns")->cells + column->index;
 }

@@ -235,7 +235,7 @@ static void write_spread(struct strbuf *html, const struct results_cell *cell, c
 	strbuf_printf(html, "<br/><small>%zu samples", cell->sample_count);
 	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
 		results_format_value(figure, figures[i].value, unit);
-		strbuf_printf(html, "%s%s %s", i % 2 ? ", " : ",<br/>", figures[i].name, figure);
+		strbuf_printf(html, "%s%s %s", i == 1 ? ",<br/>" : ", ", figures[i].name, figure);
 	}
 	strbuf_string(html, "</small>");
 }

@@ -51,15 +51,6 @@ static const struct served_case cases[] = {
 	{ "gzip", "gzip of 1.4 MB", BENCH_WORKLOADS, true },
 };
 
-static const struct {
-	enum bench_suite suite;
-	const char *name, *title;
-} suites[] = {
-	{ BENCH_SYSCALLS, "syscalls", "System calls and kernel work" },
-	{ BENCH_FILES, "files", "File work on the root file system" },
-	{ BENCH_WORKLOADS, "workloads", "Whole workloads" },
-};
-
 #define NO_SECOND_MACHINE "once it runs it is the machine of the other micro-VM column: --full measures both"
 #define TOO_SLOW          "takes minutes on a software-only KVM: --full measures it"
 
@@ -68,15 +59,9 @@ enum { VM_SHARE = 70, SHARE = 80 };
 
 static struct results_cell *cell_of(struct bench *bench, const struct served_case *entry, const struct column *column)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(suites); i++) {
-		if (suites[i].suite == entry->suite)
-			return results_case(bench->results,
-				       results_suite(bench->results, suites[i].name, suites[i].title), entry->name,
-				       entry->title, "ns")
-				       ->cells +
-			       column->index;
-	}
-	return NULL;
+	struct results_suite *suite = bench_suite(bench, entry->suite);
+
+	return results_case(bench->results, suite, entry->name, entry->title, "ns")->cells + column->index;
 }
 
 static void skip_everywhere(struct bench *bench, struct column *column, const char *reason)

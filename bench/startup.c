@@ -36,7 +36,7 @@ static const struct {
 
 static struct results_cell *cell_of(struct bench *bench, const struct column *column, enum startup_case which)
 {
-	struct results_suite *suite = results_suite(bench->results, "startup", "Start-up");
+	struct results_suite *suite = bench_suite(bench, BENCH_STARTUP);
 
 	return results_case(bench->results, suite, cases[which].name, cases[which].title, "ns")->cells + column->index;
 }
