@@ -122,8 +122,10 @@ static char *noticed(const struct compare_line *line, enum compare_column column
 	slowest = cell->during.p99_ms / cell->before.p99_ms;
 	if (median < NOTICED && slowest < NOTICED)
 		return xprintf("noticed nothing beside the %s", compare_column_titles[column]);
-	return xprintf("took %.2g times as long beside the %s", median > slowest ? median : slowest,
-		compare_column_titles[column]);
+	if (median < slowest)
+		return xprintf("took, in its slowest hundredth, %.2g times as long beside the %s", slowest,
+			compare_column_titles[column]);
+	return xprintf("took %.2g times as long beside the %s", median, compare_column_titles[column]);
 }
 
 static char *verdict(const struct compare_line *line)
