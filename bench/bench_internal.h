@@ -38,7 +38,8 @@ struct bench {
 	bool software; /* the KVM emulates guest kernels: what takes microseconds elsewhere takes milliseconds */
 	uint64_t begin_ms, budget_ms; /* budget 0: no bound */
 	uint64_t next_id;
-	const char *trace; /* of duet's next `run`; NULL: none */
+	const char *trace;  /* of duet's next `run`; NULL: none */
+	unsigned int vcpus; /* of the micro-VMs that are started; 0: as many as the bundle gets without a word */
 	struct column *columns;
 	size_t column_count;
 	struct progress progress;

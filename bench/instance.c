@@ -45,6 +45,8 @@ char **column_command(const struct bench *bench, const struct column *column, co
 		words[count++] = xstrdup(column->is_vm ? "--isolation=microvm" : "--isolation=container");
 	if (makes && column->kind == COLUMN_MICROVM)
 		words[count++] = xstrdup("--no-template");
+	if (makes && column->is_vm && bench->vcpus)
+		words[count++] = xprintf("--vm-vcpus=%u", bench->vcpus);
 	if (strcmp(verb, "delete") == 0)
 		words[count++] = xstrdup("--force");
 	words[count++] = xstrdup(id);

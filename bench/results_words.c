@@ -61,10 +61,10 @@ static void name_kinds(const struct results_exits *exits, struct strbuf *words)
 	}
 }
 
-static double exits_per_operation(const struct results_exits *exits)
+static double per_operation_of(const struct results_exits *exits, const char *reason)
 {
 	for (size_t i = 0; i < exits->count; i++) {
-		if (strcmp(exits->entries[i].reason, "kvm.exits") == 0)
+		if (strcmp(exits->entries[i].reason, reason) == 0)
 			return exits->entries[i].per_operation;
 	}
 	return 0;
@@ -75,7 +75,8 @@ void exits_explain(const struct results *results, const struct results_exits *ex
 {
 	const struct results_case *entry = exits_find_case(results, exits->work);
 	const struct results_cell *cell = entry ? entry->cells + exits->column : NULL;
-	double per_operation = exits_per_operation(exits);
+	double per_operation = per_operation_of(exits, "kvm.exits");
+	double emulated = per_operation_of(exits, "kvm.insn_emulation");
 	char figure[RESULTS_VALUE_BYTES];
 
 	if (!cell || !cell->sample_count)
@@ -86,6 +87,8 @@ void exits_explain(const struct results *results, const struct results_exits *ex
 		strbuf_printf(words, ", x %.3g of the host's", cell->ratio.value);
 	strbuf_printf(words, ", with %.3g exits", per_operation);
 	name_kinds(exits, words);
+	if (emulated >= 1)
+		strbuf_printf(words, ", and %.3g instructions that KVM emulated", emulated);
 	if (per_operation >= EXITS_NONE)
 		return;
 	strbuf_string(words, ": it does not leave the guest");
