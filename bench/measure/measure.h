@@ -14,7 +14,8 @@
  * then "done OPERATIONS NS" with the sums.
  * - "work CASE OPERATIONS": the same work without samples; "done OPERATIONS NS".
  * - "set file-bytes N": how large the file of file work is; "done 0 0".
- * - "facts": what is to be known of the kernel: "fact kernel RELEASE", "fact mitigations WORDS" where it tells; "done 0 0".
+ * - "facts": what is to be known of the kernel: "fact kernel RELEASE", "fact mitigations WORDS" where it tells; "done 0
+ * 0".
  *
  * A sample is the mean of so many operations that the clock's own cost and grain do not show; that cost is subtracted.
  */
