@@ -228,6 +228,15 @@ static void write_mounts(struct json_writer *json, const struct sandbox *sandbox
 	json_write_close(json, ']');
 }
 
+static void write_id_mapping(struct json_writer *json, const struct id_mapping *mapping)
+{
+	json_write_open(json, '{');
+	json_write_u64_member(json, "containerID", mapping->container_id);
+	json_write_u64_member(json, "hostID", mapping->host_id);
+	json_write_u64_member(json, "size", mapping->size);
+	json_write_close(json, '}');
+}
+
 static void write_namespaces(struct json_writer *json, const struct sandbox *sandbox)
 {
 	static const char *const kinds[] = { "pid", "ipc", "uts", "mount", "cgroup", "network", "user" };
@@ -248,16 +257,13 @@ static void write_namespaces(struct json_writer *json, const struct sandbox *san
 	}
 	json_write_close(json, ']');
 	for (size_t i = 0; sandbox->user_namespace && !network_user_namespace_path(sandbox->network) && i < 2; i++) {
+		struct id_mapping maps[SANDBOX_ID_MAPS];
+		uint32_t map_count = sandbox_id_maps(sandbox, maps);
+
 		json_write_key(json, i ? "gidMappings" : "uidMappings");
 		json_write_open(json, '[');
-		json_write_open(json, '{');
-		json_write_key(json, "containerID");
-		json_write_u64(json, 0);
-		json_write_key(json, "hostID");
-		json_write_u64(json, sandbox->first_id);
-		json_write_key(json, "size");
-		json_write_u64(json, sandbox->ids);
-		json_write_close(json, '}');
+		for (uint32_t j = 0; j < map_count; j++)
+			write_id_mapping(json, &maps[j]);
 		json_write_close(json, ']');
 	}
 }

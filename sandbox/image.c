@@ -183,12 +183,10 @@ static int wait_for_answer(const struct sandbox *sandbox, int fd, struct unpack_
 
 static int unpack(const struct sandbox *sandbox, const struct image *image, int root, struct error *err)
 {
-	const struct id_mapping mapping = { .container_id = 0, .host_id = sandbox->first_id, .size = sandbox->ids };
+	struct id_mapping maps[SANDBOX_ID_MAPS];
+	uint32_t count = sandbox_id_maps(sandbox, maps);
 	const struct namespaces_plan plan = {
-		.uid_mappings = (struct id_mapping *)&mapping,
-		.gid_mappings = (struct id_mapping *)&mapping,
-		.uid_mapping_count = 1,
-		.gid_mapping_count = 1,
+		.uid_mappings = maps, .gid_mappings = maps, .uid_mapping_count = count, .gid_mapping_count = count
 	};
 	cleanup_free struct unpack_answer *answer = xcalloc(1, sizeof(*answer));
 	cleanup_fd int user = namespaces_make_user(&plan, err), reader = -EBADF;

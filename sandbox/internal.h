@@ -10,6 +10,7 @@
 
 #include "base/strbuf.h"
 #include "cgroups/cgroup.h"
+#include "ns/namespaces.h"
 #include "sandbox/image.h"
 #include "sandbox/network.h"
 #include "sandbox/sandbox.h"
@@ -80,7 +81,8 @@ struct sandbox {
 	struct image image; /* of --rootfs, or of --bundle a directory */
 	char *base;         /* the lower root as a directory of the host's: "/", --rootfs, --bundle's, SCRATCH/image */
 	char *scratch;      /* absolute path of the tmpfs */
-	int lock_fd;        /* of the directory under the tmpfs, locked for as long as the supervisor lives */
+	int locks_fd;       /* the directory under the tmpfs */
+	int lock_fd;        /* a file in it, locked for as long as the supervisor lives */
 	int scratch_fd;     /* the tmpfs */
 	int rootfs_fd;      /* SCRATCH/rootfs, once it is mounted */
 	int lifeline_fd;    /* the guardian sees its other end close */
@@ -112,6 +114,11 @@ void scratch_close(struct sandbox *sandbox);
 int rootless_plan(struct sandbox *sandbox, struct error *err);
 /* Makes a user namespace, in which this process is root, and a mount namespace of its. */
 int rootless_enter(struct sandbox *sandbox, struct error *err);
+
+/* The maps of the command's user namespace, as many as there are. A range must not reach over those of this process's
+ * own namespace (user_namespaces(7)). */
+enum { SANDBOX_ID_MAPS = 2 };
+uint32_t sandbox_id_maps(const struct sandbox *sandbox, struct id_mapping maps[SANDBOX_ID_MAPS]);
 
 /* root.c: makes SCRATCH/rootfs, complete with the work directory. */
 int root_make(struct sandbox *sandbox, struct error *err);

@@ -3,8 +3,9 @@
  * What a sandbox must not see of the host: whiteouts in a layer of their own between the host's file system and what
  * the sandbox writes.
  */
+#include <dirent.h>
 #include <fcntl.h>
-#include <glob.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -63,9 +64,10 @@ static int make_parents(const struct sandbox *sandbox, int layer, const char *ho
 
 		*slash = '\0';
 		source = xprintf("%s/%s", host_path, copy);
-		if (mkdirat(layer, copy, 0755) < 0 && errno != EEXIST)
-			return -errno;
-		result = copy_attributes(sandbox, source, layer, copy);
+		if (mkdirat(layer, copy, 0755) == 0)
+			result = copy_attributes(sandbox, source, layer, copy);
+		else
+			result = errno == EEXIST ? 0 : -errno;
 		if (result < 0)
 			return result;
 		*slash = '/';
@@ -108,23 +110,57 @@ static int mask_found(
 	return result < 0 ? error_set(err, -result, "hide %s", path) : 0;
 }
 
-static int mask_pattern(
-	const struct sandbox *sandbox, const struct layers *layers, const char *secret, struct error *err)
+/* The directory of a pattern, whose last component alone has stars. */
+static char *directory_of(const char *pattern)
 {
-	bool empty = strcmp(secret + strlen(secret) - 2, "/*") == 0;
-	cleanup_free char *pattern = xstrndup(secret, strlen(secret) - (empty ? 2 : 0));
-	glob_t found;
+	return xstrndup(pattern, (size_t)(strrchr(pattern, '/') - pattern));
+}
+
+static bool is_pattern_in(const char *secret, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return strncmp(secret, directory, length) == 0 && secret[length] == '/' && strchr(secret + length, '*') &&
+	       !strchr(secret + length + 1, '/') && strcmp(secret + length, "/*") != 0;
+}
+
+/* All patterns of a directory at once: it is read once. */
+static int mask_in_directory(
+	const struct sandbox *sandbox, const struct layers *layers, const char *directory, struct error *err)
+{
+	cleanup_directory DIR *entries = opendir(directory);
+	const struct dirent *entry;
 	int result = 0;
 
-	/* Most are no pattern, and glob(3) would read the directory all the same. */
-	if (!strchr(pattern, '*'))
-		return mask_found(sandbox, layers, pattern, empty, err);
-	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
-		return 0;
-	for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-		result = mask_found(sandbox, layers, found.gl_pathv[i], empty, err);
-	globfree(&found);
+	while (entries && result == 0 && (entry = readdir(entries))) {
+		cleanup_free char *path = xprintf("%s/%s", directory, entry->d_name);
+		bool secret = false;
+
+		for (size_t i = 0; secrets[i] && !secret; i++)
+			secret = is_pattern_in(secrets[i], directory) && fnmatch(secrets[i], path, FNM_PATHNAME) == 0;
+		if (secret)
+			result = mask_found(sandbox, layers, path, false, err);
+	}
 	return result;
+}
+
+static int mask_secret(const struct sandbox *sandbox, const struct layers *layers, size_t index, struct error *err)
+{
+	const char *secret = secrets[index];
+	bool empty = strcmp(secret + strlen(secret) - 2, "/*") == 0;
+	cleanup_free char *path = xstrndup(secret, strlen(secret) - (empty ? 2 : 0));
+	cleanup_free char *directory = NULL;
+
+	if (!strchr(path, '*'))
+		return mask_found(sandbox, layers, path, empty, err);
+	directory = directory_of(path);
+	if (!path_is_below(directory, layers->host_path))
+		return 0;
+	for (size_t i = 0; i < index; i++) {
+		if (is_pattern_in(secrets[i], directory))
+			return 0;
+	}
+	return mask_in_directory(sandbox, layers, directory, err);
 }
 
 static int open_layer(const struct sandbox *sandbox, const char *layer, const char *host_path, struct error *err)
@@ -147,6 +183,6 @@ int mask_layers(const struct sandbox *sandbox, const char *host_path, bool of_th
 	if (up_fd < 0)
 		return -err->code;
 	for (size_t i = 0; of_the_host && secrets[i] && result == 0; i++)
-		result = mask_pattern(sandbox, &layers, secrets[i], err);
+		result = mask_secret(sandbox, &layers, i, err);
 	return result;
 }

@@ -319,9 +319,10 @@ static int make_namespace(struct sandbox_network *network, struct error *err)
 static int make_user_namespace(const struct sandbox *sandbox, struct error *err)
 {
 	struct sandbox_network *network = sandbox->network;
-	struct id_mapping mapping = { .size = sandbox->ids };
+	struct id_mapping maps[SANDBOX_ID_MAPS];
+	uint32_t count = sandbox_id_maps(sandbox, maps);
 	const struct namespaces_plan plan = {
-		.uid_mappings = &mapping, .gid_mappings = &mapping, .uid_mapping_count = 1, .gid_mapping_count = 1
+		.uid_mappings = maps, .gid_mappings = maps, .uid_mapping_count = count, .gid_mapping_count = count
 	};
 
 	network->user_fd = namespaces_make_user(&plan, err);

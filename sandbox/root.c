@@ -384,11 +384,10 @@ static int place_binds(struct root *root, char *const *binds, bool read_only, st
 
 static int open_maps(struct root *root, struct error *err)
 {
-	struct id_mapping mapping = {
-		.container_id = 0, .host_id = root->sandbox->first_id, .size = root->sandbox->ids
-	};
+	struct id_mapping maps[SANDBOX_ID_MAPS];
+	uint32_t count = sandbox_id_maps(root->sandbox, maps);
 	const struct namespaces_plan plan = {
-		.uid_mappings = &mapping, .gid_mappings = &mapping, .uid_mapping_count = 1, .gid_mapping_count = 1
+		.uid_mappings = maps, .gid_mappings = maps, .uid_mapping_count = count, .gid_mapping_count = count
 	};
 
 	if (!root->sandbox->user_namespace || root->sandbox->rootless)

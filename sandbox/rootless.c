@@ -109,6 +109,15 @@ int rootless_plan(struct sandbox *sandbox, struct error *err)
 
 /* ---- ids ---- */
 
+uint32_t sandbox_id_maps(const struct sandbox *sandbox, struct id_mapping maps[SANDBOX_ID_MAPS])
+{
+	uint32_t own = sandbox->rootless ? 1 : sandbox->ids;
+
+	maps[0] = (struct id_mapping){ .host_id = sandbox->first_id, .size = own };
+	maps[1] = (struct id_mapping){ .container_id = own, .host_id = own, .size = sandbox->ids - own };
+	return maps[1].size ? 2 : 1;
+}
+
 /* As passwd(5) has it: what the C library would ask beyond that file is loaded at run time, which this program cannot.
  */
 static char *own_name(void)

@@ -224,6 +224,7 @@ int sandbox_run(
 		.settings = settings,
 		.command = command,
 		.state_root = state_root,
+		.locks_fd = -EBADF,
 		.lock_fd = -EBADF,
 		.scratch_fd = -EBADF,
 		.rootfs_fd = -EBADF,

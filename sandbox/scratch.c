@@ -18,7 +18,8 @@
 #include "sandbox/internal.h"
 
 /* Below the state root; no container's id begins with a dot. */
-#define SCRATCH_DIRECTORY ".sandbox"
+#define SCRATCH_DIRECTORY \
+	".sandbox" /* a locked file for each sandbox; in its own mount namespace its tmpfs lies there */
 
 /* So many files may be on the tmpfs. */
 #define BYTES_A_FILE 4096
@@ -27,13 +28,13 @@
 /* What the supervisor could not do because it was killed. */
 static void scratch_remove_after(const char *state_root, const char *id)
 {
-	cleanup_free char *directory = xprintf("%s/%s/%s", state_root, SCRATCH_DIRECTORY, id);
+	cleanup_free char *lock = xprintf("%s/%s/%s", state_root, SCRATCH_DIRECTORY, id);
 	struct error err;
 
 	if (lifecycle_delete(state_root, id, true, &err) < 0)
 		log_warning("sandbox %s: %s", id, err.message);
-	if (rmdir(directory) < 0 && errno != ENOENT)
-		log_warning("remove %s: %s", directory, strerror(errno));
+	if (unlink(lock) < 0 && errno != ENOENT)
+		log_warning("remove %s: %s", lock, strerror(errno));
 }
 
 static void guardian(const struct sandbox *sandbox, int lifeline)
@@ -73,18 +74,28 @@ static int scratch_guard(struct sandbox *sandbox, struct error *err)
 	return sandbox->guardian < 0 ? error_set(err, errno, "make the guardian process") : 0;
 }
 
+/* Others find it when it is locked already. */
 static int scratch_lock(struct sandbox *sandbox, struct error *err)
 {
-	cleanup_free char *parent = xprintf("%s/%s", sandbox->state_root, SCRATCH_DIRECTORY);
+	bool named;
 	int result;
 
-	sandbox->scratch = xprintf("%s/%s", parent, sandbox->id);
+	sandbox->scratch = xprintf("%s/%s", sandbox->state_root, SCRATCH_DIRECTORY);
 	result = make_directories(AT_FDCWD, sandbox->scratch, 0711);
 	if (result < 0)
 		return error_set(err, -result, "make %s", sandbox->scratch);
-	sandbox->lock_fd = open(sandbox->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (sandbox->lock_fd < 0 || flock(sandbox->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return error_set(err, errno, "lock %s", sandbox->scratch);
+	sandbox->locks_fd = open(sandbox->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sandbox->locks_fd < 0)
+		return error_set(err, errno, "open %s", sandbox->scratch);
+	sandbox->lock_fd = openat(sandbox->locks_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	named = sandbox->lock_fd < 0;
+	/* Some file systems have no files without a name. */
+	if (named)
+		sandbox->lock_fd = openat(sandbox->locks_fd, sandbox->id, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (sandbox->lock_fd < 0 || flock(sandbox->lock_fd, LOCK_EX | LOCK_NB) < 0 ||
+		(!named && linkat(AT_FDCWD, fd_path(sandbox->lock_fd).text, sandbox->locks_fd, sandbox->id,
+				   AT_SYMLINK_FOLLOW) < 0))
+		return error_set(err, errno, "lock %s/%s", sandbox->scratch, sandbox->id);
 	return 0;
 }
 
@@ -119,7 +130,7 @@ int scratch_open(struct sandbox *sandbox, struct error *err)
 
 	if (result == 0)
 		result = scratch_guard(sandbox, err);
-	/* After the guardian: it removes the directory, which must not be busy for it. */
+	/* After the guardian, which has to see the locks. */
 	if (result == 0)
 		result = scratch_mount(sandbox, err);
 	return result;
@@ -127,14 +138,12 @@ int scratch_open(struct sandbox *sandbox, struct error *err)
 
 void scratch_close(struct sandbox *sandbox)
 {
-	if (sandbox->scratch_fd >= 0) {
-		close_fd(&sandbox->scratch_fd);
-		if (umount2(sandbox->scratch, MNT_DETACH) < 0)
-			log_warning("unmount %s: %s", sandbox->scratch, strerror(errno));
-	}
-	if (sandbox->lock_fd >= 0 && rmdir(sandbox->scratch) < 0)
-		log_warning("remove %s: %s", sandbox->scratch, strerror(errno));
+	/* What is mounted goes with this process, which is the last one in its mount namespace. */
+	close_fd(&sandbox->scratch_fd);
+	if (sandbox->lock_fd >= 0 && unlinkat(sandbox->locks_fd, sandbox->id, 0) < 0)
+		log_warning("remove %s: %s", sandbox->id, strerror(errno));
 	close_fd(&sandbox->lock_fd);
+	close_fd(&sandbox->locks_fd);
 	if (sandbox->lifeline_fd >= 0) {
 		(void)write(sandbox->lifeline_fd, "", 1);
 		close_fd(&sandbox->lifeline_fd);
@@ -148,7 +157,7 @@ void scratch_close(struct sandbox *sandbox)
 /* The lock is free: its supervisor is gone. */
 static bool scratch_is_abandoned(int directory, const char *name)
 {
-	cleanup_fd int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }

@@ -243,6 +243,15 @@ static void watch(struct supervisor *supervisor)
 	}
 }
 
+/* Somebody asks what it used. */
+static bool wants_usage(const struct sandbox *sandbox)
+{
+	const struct sandbox_settings *settings = sandbox->settings;
+
+	return settings->report_file || settings->junit_file || sandbox->number ||
+	       (!settings->quiet && isatty(STDERR_FILENO));
+}
+
 static void collect_usage(struct supervisor *supervisor)
 {
 	struct sandbox_result *result = &supervisor->sandbox->result;
@@ -255,6 +264,8 @@ static void collect_usage(struct supervisor *supervisor)
 	result->wall_ms = now_ms() - supervisor->begin_ms;
 	result->output_bytes = output_bytes(supervisor->output);
 	result->cut_bytes = output_cut_bytes(supervisor->output); /* with what nobody took */
+	if (!wants_usage(supervisor->sandbox))
+		return;
 	result->statistics_there = cgroup_statistics(supervisor->launch->cgroup, &result->usage, &err) == 0;
 	/* Without privilege there may be none; that was said. */
 	if (!result->statistics_there && !supervisor->sandbox->rootless)
@@ -380,7 +391,7 @@ static void delete_container(struct supervisor *supervisor)
 
 	if (!launch || container_lock(launch->container, &err) < 0)
 		return;
-	if (lifecycle_cleanup(launch->container, &err) < 0)
+	if (lifecycle_take_away(launch->container, launch->cgroup, launch->spec, &err) < 0)
 		log_warning("%s", err.message);
 }
 

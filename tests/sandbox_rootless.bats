@@ -44,7 +44,7 @@ sandbox() {
 }
 
 @test "the command's output and status are its own; what it changes vanishes" {
-	run sandbox --quiet -- sh -c 'echo changed >file; cat file; rm -r directory; echo x >/etc/new; ls /etc/new; ls -A /home /root; id -u; exit 7'
+	run sandbox --quiet -- sh -c 'echo changed >file; cat file; rm directory/file; echo x >/etc/new; ls /etc/new; ls -A /home /root; id -u; exit 7'
 	echo "$output"
 	[ "$status" -eq 7 ]
 	[ "${lines[0]}" = changed ]
@@ -91,12 +91,12 @@ sandbox() {
 }
 
 @test "files come in and out, changes are kept, an archive is a root" {
-	run sandbox --quiet --copy-in "$WORK/file:/in" --copy-out "$WORK/out=$WORK/fetched" --keep-diff "$WORK/diff" -- sh -c 'cp /in out; rm file; rm -r directory; mkdir directory'
+	run sandbox --quiet --copy-in "$WORK/file:/in" --copy-out "$WORK/out=$WORK/fetched" --keep-diff "$WORK/diff" -- sh -c 'cp /in out; rm file; rm directory/file'
 	echo "$output"
 	[ "$status" -eq 0 ]
 	[ "$(cat "$WORK/fetched")" = original ]
 	[ "$(stat -c %u "$WORK/fetched" "$WORK/diff$WORK/.wh.file" | uniq)" = $ID ]
-	[ -e "$WORK/diff$WORK/directory/.wh..wh..opq" ]
+	[ -e "$WORK/diff$WORK/directory/.wh.file" ]
 	rm -r "$WORK/diff" "$WORK/fetched"
 	mkdir -p "$SCRATCH/tree/bin" "$SCRATCH/tree/of-another"
 	cp /bin/busybox "$SCRATCH/tree/bin/"
@@ -106,6 +106,13 @@ sandbox() {
 	echo "$output"
 	[ "$status" -eq 0 ]
 	rm "$WORK/root.tar"
+}
+
+@test "a directory of the host's can be replaced" {
+	[ "$(printf '%s\n' 6.6 "$(uname -r)" | sort -V | head -n 1)" = 6.6 ] || skip "needs Linux 6.6: a tmpfs with user attributes"
+	sandbox --quiet --keep-diff "$WORK/diff" -- sh -c 'rm -r directory; mkdir directory'
+	[ -e "$WORK/diff$WORK/directory/.wh..wh..opq" ]
+	rm -r "$WORK/diff"
 }
 
 @test "many of them, side by side" {
