@@ -234,7 +234,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(filter-out $(MAIN),$(OBJECTS))
 		$(LIBRARIES)
 
 .PHONY: bench-sandbox
-bench-sandbox: all ## the wall time of `duet sandbox -- true` beside bubblewrap's
+bench-sandbox: all $(BUILD)/tests/tools/overlay_exec ## the wall time of `duet sandbox -- true` beside bubblewrap's
 	@scripts/install-deps.sh
 	@scripts/bench-sandbox.sh $(BUILD)
 
