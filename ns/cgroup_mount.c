@@ -8,10 +8,14 @@
  */
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
 #include "base/procfs.h"
 #include "ns/rootfs_internal.h"
@@ -21,6 +25,9 @@
 /* Inode of the first cgroup namespace on every kernel (PROC_CGROUP_INIT_INO of its proc_ns.h). */
 #define FIRST_NAMESPACE_INODE 0xEFFFFFFBU
 
+/* The kernfs node of a hierarchy's first group. */
+enum { HIERARCHY_ROOT_INODE = 1 };
+
 enum { TABLE_BYTES_MAX = 1 << 20, HIERARCHY_FLAGS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
 struct hierarchy {
@@ -29,11 +36,36 @@ struct hierarchy {
 	bool namespace_root; /* to be mounted afresh */
 };
 
-static bool is_first_namespace(const struct rootfs *rootfs)
+static bool is_first_namespace(int procfs)
 {
 	struct stat status;
 
-	return fstatat(rootfs->api.procfs, "self/ns/cgroup", &status, 0) == 0 && status.st_ino == FIRST_NAMESPACE_INODE;
+	return fstatat(procfs, "self/ns/cgroup", &status, 0) == 0 && status.st_ino == FIRST_NAMESPACE_INODE;
+}
+
+static bool wants_cgroups(const struct rootfs_plan *plan)
+{
+	for (uint32_t i = 0; i < plan->mount_count; i++) {
+		if (plan->mounts[i].type && strncmp(plan->mounts[i].type, "cgroup", 6) == 0)
+			return true;
+	}
+	return false;
+}
+
+void rootfs_note_cgroups(struct rootfs_plan *plan)
+{
+	cleanup_strbuf struct strbuf table = STRBUF_INIT;
+	cleanup_fd int procfs = -EBADF;
+
+	if (!wants_cgroups(plan))
+		return;
+	procfs = procfs_open(NULL);
+	/* From below, a path would not count from where the host's mounts begin. */
+	if (procfs < 0 || !is_first_namespace(procfs) ||
+		procfs_read(procfs, "self/cgroup", TABLE_BYTES_MAX, &table) < 0)
+		return;
+	free(plan->host_cgroups);
+	plan->host_cgroups = xstrdup(table.data);
 }
 
 /* Splits the next line of the table in place; false at the end. */
@@ -108,6 +140,37 @@ static int open_group(const char *mount_point, const char *path)
 	return fd;
 }
 
+/*
+ * The root of the cgroup namespace as a bind of the host's mount: for each new mount of a v1 hierarchy the kernel goes
+ * through every group of v2, so that mounts took longer the more containers there were. The reader sees the same, since
+ * the paths that it is shown count from its namespace. False: only a new mount will do.
+ */
+static bool bind_namespace_root(struct rootfs *rootfs, const char *mount_point, const struct hierarchy *wanted,
+	const struct mount_attr *attributes, const struct mount_target *target)
+{
+	cleanup_free char *table = rootfs->plan->host_cgroups ? xstrdup(rootfs->plan->host_cgroups) : NULL;
+	cleanup_fd int base = -EBADF, group = -EBADF, mounted = -EBADF;
+	struct mount_request request = { .attributes = *attributes };
+	struct hierarchy hierarchy = { 0 };
+	struct statfs file_system;
+	struct stat status;
+	struct error unused;
+	char *rest = table;
+	bool found = false;
+
+	while (rest && !found && next_hierarchy(&rest, true, &hierarchy))
+		found = strcmp(hierarchy.controllers, wanted->controllers) == 0;
+	if (!found || strcmp(hierarchy.path, "/") == 0)
+		return false;
+	base = open(mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (base < 0 || fstatfs(base, &file_system) < 0 || file_system.f_type != CGROUP_SUPER_MAGIC ||
+		(file_system.f_flags & ST_RDONLY) || fstat(base, &status) < 0 || status.st_ino != HIERARCHY_ROOT_INODE)
+		return false;
+	group = open_in_root(base, hierarchy.path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_XDEV);
+	request.source_fd = group;
+	return group >= 0 && rootfs_request(rootfs, &request, target, "cgroup", &mounted, &unused) == 0;
+}
+
 static int bind_group(struct rootfs *rootfs, const char *mount_point, const char *path,
 	const struct mount_attr *attributes, const struct mount_target *target, struct error *err)
 {
@@ -158,6 +221,8 @@ static int mount_hierarchy(
 		return error_set(err, errno, "make the mount point of the cgroup hierarchy \"%s\"", name);
 	if (!hierarchy->namespace_root)
 		result = bind_group(rootfs, mount_point, hierarchy->path, &attributes, &target, err);
+	else if (bind_namespace_root(rootfs, mount_point, hierarchy, &attributes, &target))
+		result = 0;
 	else
 		result = mount_fresh(rootfs, hierarchy, &attributes, &target, &mounted, err);
 	if (result == -EPERM)
@@ -195,7 +260,7 @@ static int mount_v1(struct rootfs *rootfs, const struct mount_plan *mount, char 
 		.data = "mode=0755",
 		.attributes = { .attr_set = HIERARCHY_FLAGS },
 	};
-	bool first_namespace = is_first_namespace(rootfs);
+	bool first_namespace = is_first_namespace(rootfs->api.procfs);
 	struct hierarchy hierarchy;
 	cleanup_fd int tmpfs = -EBADF;
 	int result = rootfs_request(rootfs, &request, target, "tmpfs", &tmpfs, err);
@@ -233,7 +298,7 @@ int rootfs_mount_cgroup(
 		return mount_v1(rootfs, mount, table.data, target, err);
 	rest = table.data;
 	/* v2 is not in the table before somebody has mounted it: a guest's kernel, where nobody has. */
-	if (!next_hierarchy(&rest, is_first_namespace(rootfs), &hierarchy))
+	if (!next_hierarchy(&rest, is_first_namespace(rootfs->api.procfs), &hierarchy))
 		hierarchy = (struct hierarchy){ .controllers = "", .path = "/", .namespace_root = true };
 	return mount_v2(rootfs, mount, &hierarchy, target, err);
 }

@@ -56,6 +56,7 @@ void container_plan_free(struct container_plan *plan)
 	free_strings(rootfs->masked_paths);
 	free_strings(rootfs->readonly_paths);
 	free(rootfs->working_directory);
+	free(rootfs->host_cgroups);
 	free(plan->hostname);
 	free(plan->domainname);
 	for (uint32_t i = 0; plan->sysctls && i < plan->sysctl_count; i++) {

@@ -101,6 +101,9 @@ struct rootfs_plan {
 	bool console;                          /* a terminal: /dev/console is bound to it */
 	bool bare;               /* nothing but the mounts: no device nodes, no links in /dev (a monitor's jail) */
 	char *working_directory; /* made (0755) when missing, before the root becomes read-only; NULL: none */
+	/* Not on the wire: /proc/self/cgroup as it was before a new cgroup namespace made its paths "/"; NULL: unknown.
+	 */
+	char *host_cgroups;
 };
 
 struct container_plan {

@@ -35,6 +35,10 @@ int rootfs_make_device_sources(const struct rootfs_plan *plan, struct error *err
 /* And the sysfs that a container gets whose user namespace does not own the network namespace. */
 int rootfs_make_sysfs_source(struct error *err);
 
+/* Notes, in its cgroups and before it makes a cgroup namespace, where this process is in the host's hierarchies.
+ * Without that (a failure is none) they are mounted anew, which costs more the more containers there are. */
+void rootfs_note_cgroups(struct rootfs_plan *plan);
+
 /*
  * The steps, in the child, in order (the calling process is alone in its mount namespace and has one thread; its
  * working directory changes meanwhile and is "/" of the container in the end): rootfs_open:   sets the propagation of

@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "base/trace.h"
 #include "ns/network.h"
+#include "ns/rootfs.h"
 #include "runtime/hooks.h"
 #include "runtime/isolation.h"
 
@@ -167,6 +168,8 @@ static int child_enter(struct launch *launch, struct error *err)
 
 	if (result == 0)
 		result = namespaces_join(launch->namespace_fds, joined, err);
+	if (result == 0 && (plan->unshare & CLONE_NEWCGROUP))
+		rootfs_note_cgroups(&launch->plan.rootfs);
 	if (result == 0 && (plan->unshare & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		result = error_set(err, errno, "make a cgroup namespace");
 	if (result == 0)
