@@ -224,12 +224,14 @@ static void launch_decide(struct launch *launch)
 {
 	const struct launch_options *options = launch->options;
 
+	launch->asks_for_hooks = launch_has_hooks(launch);
 	launch->unattended = !(launch->plan.namespaces.unshare & CLONE_NEWUSER) &&
 			     launch->namespace_fds[NAMESPACE_USER] < 0 && !launch->process.limits_applied &&
-			     !launch->spec->network_device_count && launch->resctrl_fd < 0 && !launch_has_hooks(launch);
-	launch->starts_early = launch->unattended && !launch->joins_pid_last && options->foreground &&
-			       options->may_start_early && launch->isolation == isolation_table[0] &&
-			       !launch->process.terminal && !options->pid_file && !options->pidfd_socket;
+			     !launch->spec->network_device_count && launch->resctrl_fd < 0 && !launch->asks_for_hooks;
+	launch->starts_early = !launch->asks_for_hooks && launch->namespace_fds[NAMESPACE_USER] < 0 &&
+			       !launch->joins_pid_last && options->foreground && options->may_start_early &&
+			       launch->isolation == isolation_table[0] && !launch->process.terminal &&
+			       !options->pid_file && !options->pidfd_socket;
 }
 
 /* Hooks may look at the state. Otherwise nobody asks for a container that is being made, and it is written once it is.

@@ -141,6 +141,7 @@ struct launch {
 	struct launch_vm vm;
 	struct child child;
 	bool joins_pid_last; /* see launch_child_join_pid() */
+	bool asks_for_hooks; /* hooks run between the mounts and the start: the child waits for them */
 	bool unattended;     /* the runtime has nothing to do before PREPARED: the child does not wait for it */
 	bool starts_early;   /* START was sent before PREPARED, with the record complete */
 	int listener_fd;     /* control socket; -EBADF where there is none */

@@ -43,7 +43,7 @@ int launch_child_mounted(struct launch *launch, struct error *err)
 {
 	int result;
 
-	if (launch->unattended)
+	if (!launch->asks_for_hooks)
 		return 0;
 	result = child_say(launch, LAUNCH_MOUNTED, err);
 	if (result == 0)

@@ -362,6 +362,7 @@ static int create(struct supervisor *supervisor, int signals, struct error *err)
 		.isolation = sandbox->settings->vm ? "microvm" : "container",
 		.foreground = true,
 		.init = true,
+		.may_start_early = !sandbox->network && !wants_changes(sandbox),
 		.signal_fd = signals,
 	};
 	int result = output_redirect(supervisor->output, err);

@@ -58,10 +58,10 @@ for ((i = 0; i < rounds; i++)); do
 	one "$scratch/bare" "${bare[@]}" -- /bin/true
 	one "$scratch/true" /bin/true
 done
-ours=$(median "$scratch/duet") plain=$(median "$scratch/plain")
+ours=$(median "$scratch/duet") binds=$(median "$scratch/plain")
 helper=$(($(median "$scratch/bare") - $(median "$scratch/true")))
 equal=$(($(median "$scratch/equal") - helper))
 printf 'duet sandbox -- true        %6d us (median of %d, in turn)\n' "$ours" "$rounds"
 printf 'bwrap, equivalent set-up    %6d us (%d us for executing a helper taken off)\n' "$equal" "$helper"
-printf 'bwrap, bind mounts only     %6d us (no overlay, no system call filter, nothing hidden)\n' "$plain"
-printf 'ratio to the equivalent     %6s, to bind mounts only %s\n' "$(ratio "$ours" "$equal")" "$(ratio "$ours" "$plain")"
+printf 'bwrap, bind mounts only     %6d us (no overlay, no system call filter, nothing hidden)\n' "$binds"
+printf 'ratio to the equivalent     %6s, to bind mounts only %s\n' "$(ratio "$ours" "$equal")" "$(ratio "$ours" "$binds")"
