@@ -254,6 +254,10 @@ bench-check: all ## do the figures of `duet bench` agree with hyperfine and perf
 	@scripts/install-deps.sh bench-check
 	@scripts/bench-check.sh $(BUILD)
 
+.PHONY: bench-null-testbed
+bench-null-testbed: all guest ## the null system call of one kernel, on the testbed's machine itself and in a micro-VM there
+	@scripts/bench-null.sh $(BUILD)
+
 .PHONY: profile-start bench-density
 bench-density: all ## many containers alive at once: does it get slower? CONTAINERS= (default 1000)
 	@scripts/bench-density.sh $(BUILD)

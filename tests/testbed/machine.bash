@@ -18,6 +18,7 @@ machine_init=plain
 machine_with=()
 machine_packed=()
 machine_environment=()
+machine_append=
 machine_timeout=
 machine_cpus=2
 machine_memory=3072
@@ -27,6 +28,11 @@ machine_silence=0 # seconds without output after which the machine counts as stu
 machine_work=
 machine_pid=
 machine_terminal=
+
+# Without erms and fsrm the kernel clears and copies memory by words, which TCG does several times as fast as by bytes;
+# without la57 it walks four levels of page tables, not five.
+machine_hardware=(-M "q35,vmport=off,smbus=off,sata=off,usb=off" -cpu "max,+svm,+npt,-erms,-fsrm,-la57"
+	-accel "tcg,thread=multi" -bios qboot.rom)
 
 readonly status_died=125
 readonly status_timed_out=124
@@ -54,6 +60,7 @@ machine_option() { # ARGUMENT
 		[[ $value =~ ^[A-Za-z_][A-Za-z0-9_]*= ]] || die "--env wants NAME=VALUE, not '$value'"
 		machine_environment+=("$value")
 		;;
+	--append=*) machine_append+=" $value" ;;
 	--timeout=*) machine_number machine_timeout "$1" ;;
 	--cpus=*) machine_number machine_cpus "$1" ;;
 	--memory=*) machine_number machine_memory "$1" ;;
@@ -68,7 +75,7 @@ machine_number() { # VARIABLE OPTION=VALUE
 
 # Options whose value may stand apart, as `--timeout 60`.
 machine_takes_value() { # ARGUMENT
-	[[ $1 =~ ^--(cgroup|init|with|pack|env|timeout|cpus|memory)$ ]]
+	[[ $1 =~ ^--(cgroup|init|with|pack|env|append|timeout|cpus|memory)$ ]]
 }
 
 machine_need() { # PROGRAM PACKAGE
@@ -142,20 +149,17 @@ machine_start() { # CONSOLE OUTPUT ERROR REPORT (QEMU character devices)
 	# every new process of the same program is translated anew (a bats test took three times as long).
 	append+=" norandmaps mitigations=off init_on_alloc=0 no5lvl"
 	append+=" rcupdate.rcu_expedited=1 cryptomgr.notests random.trust_cpu=on"
-	append+=" duet.cgroup=$machine_cgroup $(machine_init_arguments)"
+	append+=" duet.cgroup=$machine_cgroup $(machine_init_arguments)$machine_append"
 	local port=0 chardev arguments=()
 	for chardev in "$@"; do
 		arguments+=(-chardev "$chardev,id=port$port" -device "isa-serial,chardev=port$port,index=$port")
 		port=$((port + 1))
 	done
-	# Without erms and fsrm the kernel clears and copies memory by words, which TCG does several times as fast as by
-	# bytes; without la57 it walks four levels of page tables, not five.
 	TMPDIR=$machine_work setpriv --pdeathsig KILL -- \
 		timeout --foreground -k 5 "$((${machine_timeout:-86400} + machine_boot_timeout + 30))" \
 		setpriv --pdeathsig KILL -- \
 		qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none \
-		-M q35,vmport=off,smbus=off,sata=off,usb=off -cpu max,+svm,+npt,-erms,-fsrm,-la57 \
-		-accel tcg,thread=multi -smp "$machine_cpus" -m "$machine_memory" -bios qboot.rom \
+		"${machine_hardware[@]}" -smp "$machine_cpus" -m "$machine_memory" \
 		-kernel "$machine_image/kernel" -append "$append" \
 		-drive "file=$machine_image/root.ext4,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
 		-drive "file=$machine_work/tree.ext4,format=raw,if=none,id=tree,read-only=on,cache=unsafe" \
