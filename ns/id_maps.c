@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,33 +162,38 @@ static int open_user_namespace(pid_t pid, struct error *err)
 	return fd < 0 ? error_set(err, errno, "open the user namespace of process %d", (int)pid) : fd;
 }
 
-/* The namespace lives as long as a descriptor of it; a process is needed only to write the maps. It ends when this one
- * does. */
+/* It is there for its maps to be written, and is killed then. */
+static int wait_to_be_killed(void *parent)
+{
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == *(const pid_t *)parent)
+		(void)pause();
+	return 0;
+}
+
+/* The namespace lives as long as a descriptor of it. The process shares this one's memory, of which a copy would cost
+ * more than all else; it ends with this one. */
 int namespaces_make_user(const struct namespaces_plan *maps, struct error *err)
 {
-	struct clone_args arguments = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
+	static const size_t stack_bytes = 64 << 10;
+	char *stack = mmap(NULL, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	pid_t parent = getpid(), pid;
 	bool setgroups_denied;
-	int pipe_fds[2], result;
-	char byte;
-	pid_t pid;
+	int result;
 
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return error_set(err, errno, "make a pipe");
-	pid = sys_clone3(&arguments);
-	if (pid == 0) {
-		(void)close(pipe_fds[1]);
-		_exit(read(pipe_fds[0], &byte, 1) == 0 ? 0 : 1);
-	}
+	if (stack == MAP_FAILED)
+		return error_set(err, errno, "make a stack");
+	pid = clone(wait_to_be_killed, stack + stack_bytes, CLONE_VM | CLONE_NEWUSER | SIGCHLD, &parent);
 	if (pid < 0) {
 		result = error_set(err, errno, "make a user namespace");
 	} else {
 		result = namespaces_write_id_maps(maps, pid, &setgroups_denied, err);
 		if (result == 0)
 			result = open_user_namespace(pid, err);
+		(void)kill(pid, SIGKILL);
 	}
-	close_fd(&pipe_fds[0]);
-	close_fd(&pipe_fds[1]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	(void)munmap(stack, stack_bytes);
 	return result;
 }

@@ -137,8 +137,9 @@ sandbox() {
 	run alice --memory 64M --cpus 1 --cpu-time 60s --pids 20 -- sh -c 'cat /proc/self/uid_map; touch f; chown 33:34 f; stat -c %u:%g f'
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[[ "${lines[0]}" =~ ^\ *0\ +0\ +65536$ ]]
-	[ "${lines[1]}" = 33:34 ]
+	[[ "${lines[0]}" =~ ^\ *0\ +0\ +1$ ]]
+	[[ "${lines[1]}" =~ ^\ *1\ +1\ +65535$ ]]
+	[ "${lines[2]}" = 33:34 ]
 	[ "$(jq -c .limitsNotInForce /home/alice/work/r.json)" = null ]
 	[ "$(jq .usage.pidsPeak /home/alice/work/r.json)" -ge 1 ]
 	run alice --memory 64M -- sh -c 'head -c 200M /dev/zero | tail'
