@@ -383,6 +383,9 @@ int config_write(const struct sandbox *sandbox, struct error *err)
 {
 	cleanup_strbuf struct strbuf text = STRBUF_INIT, seccomp = STRBUF_INIT;
 	struct json_writer json = { .out = &text };
+	/* supervise.c makes the container from there: in its own user namespace its process might not pass through the
+	 * directories above the state root. */
+	const char *root_path = sandbox->user_namespace ? "/proc/self/cwd/rootfs" : "rootfs";
 	int result = write_resolv(sandbox, err);
 
 	if (result == 0 && sandbox->settings->seccomp_file)
@@ -395,7 +398,7 @@ int config_write(const struct sandbox *sandbox, struct error *err)
 	write_process(&json, sandbox);
 	json_write_key(&json, "root");
 	json_write_open(&json, '{');
-	json_write_string_member(&json, "path", "rootfs");
+	json_write_string_member(&json, "path", root_path);
 	json_write_close(&json, '}');
 	json_write_string_member(&json, "hostname", "sandbox");
 	write_mounts(&json, sandbox);

@@ -352,6 +352,20 @@ static int run(struct supervisor *supervisor, struct error *err)
 	return result;
 }
 
+/* The new process has its parent's current directory, in its own mount namespace (config.c). */
+static int create_from_scratch(struct supervisor *supervisor, const struct launch_options *options, struct error *err)
+{
+	cleanup_fd int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int result;
+
+	if (here < 0 || fchdir(supervisor->sandbox->scratch_fd) < 0)
+		return error_set(err, errno, "enter the sandbox's tmpfs");
+	result = launch_create(options, &supervisor->launch, err);
+	if (fchdir(here) < 0 && result >= 0)
+		return error_set(err, errno, "return to the current directory");
+	return result;
+}
+
 static int create(struct supervisor *supervisor, int signals, struct error *err)
 {
 	struct sandbox *sandbox = supervisor->sandbox;
@@ -369,7 +383,7 @@ static int create(struct supervisor *supervisor, int signals, struct error *err)
 
 	if (result < 0)
 		return result;
-	result = launch_create(&options, &supervisor->launch, err);
+	result = create_from_scratch(supervisor, &options, err);
 	/* While the output's pipe is standard output: what the terminal shows is counted and cut like other output. */
 	if (result == 0 && sandbox->settings->terminal)
 		result = relay_open(&supervisor->relay, supervisor->launch->terminal_fd, err);

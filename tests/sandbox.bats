@@ -91,6 +91,13 @@ teardown() {
 	[ $((SECONDS - begin)) -lt 15 ]
 }
 
+@test "the state root may lie where nobody else may go" {
+	mkdir -m 700 "$SCRATCH/closed"
+	ROOT=$SCRATCH/closed/state run sandbox --tmpfs /mnt -- sh -c 'echo x >/mnt/x; cat file'
+	[ "$output" = original ]
+	rm -r "$SCRATCH/closed"
+}
+
 @test "time stamps stand before each line" {
 	run sandbox --time-stamps -- printf 'a\nb\n'
 	[[ "${lines[0]}" =~ ^20[0-9-]+T[0-9:.]+Z\ a$ ]]
