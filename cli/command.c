@@ -109,18 +109,21 @@ static void fill_getopt(
 	letters[letter] = '\0';
 }
 
-static int refuse_option(const char *name, const char *verb, const char *argument, struct error *err)
+/* `command` NULL: an option before the command. */
+static int refuse_option(const struct command *command, const char *argument, struct error *err)
 {
+	const char *name = command ? command->name : "", *gap = command ? ": " : "", *space = command ? " " : "";
+
 	/* A bundle of letters stays where it is until its last one is done. */
 	if (strncmp(argument, "--", 2) != 0 || (optopt > 0 && optopt < OPTION_LONG && !strchr(argument, '=')))
-		return error_set(err, -EINVAL, "%s: unknown option -%c (see `duet help %s`)", name, optopt, verb);
-	return error_set(err, -EINVAL, "%s: %s %s (see `duet help %s`)", name,
-		optopt ? "this option takes no value:" : "unknown or ambiguous option", argument, verb);
+		return error_set(
+			err, -EINVAL, "%s%sunknown option -%c (see `duet help%s%s`)", name, gap, optopt, space, name);
+	return error_set(err, -EINVAL, "%s%s%s %s (see `duet help%s%s`)", name, gap,
+		optopt ? "this option takes no value:" : "unknown or ambiguous option", argument, space, name);
 }
 
 int command_next_option(const struct command *command, int argc, char **argv, struct error *err)
 {
-	const char *name = command ? command->name : "duet", *verb = command ? command->name : "";
 	struct option long_options[OPTIONS_MAX + 2];
 	char letters[2 * OPTIONS_MAX + 4];
 	int option;
@@ -135,8 +138,9 @@ int command_next_option(const struct command *command, int argc, char **argv, st
 		return fflush(stdout) == 0 ? COMMAND_HELPED : error_set(err, errno, "write the help");
 	}
 	if (option == ':')
-		return error_set(err, -EINVAL, "%s: option %s needs a value", name, argv[optind - 1]);
-	return option == '?' ? refuse_option(name, verb, argv[optind - 1], err) : option;
+		return error_set(err, -EINVAL, "%s%soption %s needs a value", command ? command->name : "",
+			command ? ": " : "", argv[optind - 1]);
+	return option == '?' ? refuse_option(command, argv[optind - 1], err) : option;
 }
 
 int command_expect_arguments(const struct command *command, int argc, int count, struct error *err)
