@@ -243,6 +243,7 @@ bench-sandbox: all $(BUILD)/tests/tools/overlay_exec ## the wall time of `duet s
 	@scripts/bench-sandbox.sh $(BUILD)
 
 bench-start: all guest test-programs ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
+	@scripts/install-deps.sh
 	@scripts/bench-start.sh $(BUILD)
 
 bench-start-testbed: all guest test-programs ## the same in the testbed, where KVM has hardware support
