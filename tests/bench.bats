@@ -45,6 +45,11 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 	[ "$status" -eq 0 ]
 }
 
+@test "every column says on which kernel it ran, and a kept report is read as it was" {
+	jq -e --arg kernel "$(uname -r)" '.columns | length == 2 and all(.kernel == $kernel)' "$SCRATCH/report.json"
+	"$DUET" bench --from "$SCRATCH/report.json" --format=json | cmp - "$SCRATCH/report.json"
+}
+
 @test "CSV has a line for every case and column" {
 	run bench --isolation=container --suite=startup --runs=1 --format=csv
 	[ "$status" -eq 0 ]
