@@ -53,6 +53,8 @@ const struct results_case *exits_find_case(const struct results *results, const 
 /* Three digits or so, with the unit that fits; `unit` is a case's. */
 enum { RESULTS_VALUE_BYTES = 24 };
 void results_format_value(char text[RESULTS_VALUE_BYTES], double value, const char *unit);
+/* Three digits, and never an exponent. */
+void results_print_number(struct strbuf *text, double value);
 /* The kernel and mitigations of a column; false, and nothing written, where it is the host's own or not known. */
 bool results_describe_kernel(const struct results *results, size_t column, struct strbuf *words);
 /* One sentence without its stop: what an operation costs and why, as far as its exits tell. Nothing where its time was

@@ -203,20 +203,14 @@ static void write_figures(const struct results *results, struct strbuf *html)
 	strbuf_string(html, "</div>\n");
 }
 
-/* Three digits, and never an exponent. */
-static void print_figure(struct strbuf *html, double value)
-{
-	strbuf_printf(html, value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : "%.3g", value);
-}
-
 static void write_ratio(struct strbuf *html, const struct results_ratio *ratio)
 {
 	strbuf_string(html, "<br/><span class=\"verdict\">x ");
-	print_figure(html, ratio->value);
+	results_print_number(html, ratio->value);
 	strbuf_string(html, " (");
-	print_figure(html, ratio->low);
+	results_print_number(html, ratio->low);
 	strbuf_string(html, " to ");
-	print_figure(html, ratio->high);
+	results_print_number(html, ratio->high);
 	strbuf_string(html, ")</span>");
 }
 
@@ -301,8 +295,10 @@ static void write_exits(struct strbuf *html, const struct results *results, cons
 		strbuf_printf(html,
 			"<td class=\"number\" data-label=\"count\">%llu</td>\n"
 			"<td class=\"number\" data-label=\"per second\">%.1f</td>\n"
-			"<td class=\"number\" data-label=\"per operation\">%.3g</td>\n</tr>\n",
-			(unsigned long long)entry->count, entry->per_second, entry->per_operation);
+			"<td class=\"number\" data-label=\"per operation\">",
+			(unsigned long long)entry->count, entry->per_second);
+		results_print_number(html, entry->per_operation);
+		strbuf_string(html, "</td>\n</tr>\n");
 	}
 	strbuf_string(html, "</tbody>\n</table>\n");
 }

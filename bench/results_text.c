@@ -71,10 +71,19 @@ static void write_cell(struct strbuf *text, const char *column, const struct res
 	results_format_value(p99, cell->summary.p99, unit);
 	strbuf_printf(text, "    %-*s %6zu %10s %10s %10s %10s", COLUMN_WIDTH, column, cell->sample_count, median,
 		minimum, p95, p99);
-	if (cell->has_ratio && cell->sample_count == 1)
-		strbuf_printf(text, "   x %.3g (one sample)", cell->ratio.value);
-	else if (cell->has_ratio)
-		strbuf_printf(text, "   x %.3g (%.3g to %.3g)", cell->ratio.value, cell->ratio.low, cell->ratio.high);
+	if (cell->has_ratio) {
+		strbuf_string(text, "   x ");
+		results_print_number(text, cell->ratio.value);
+	}
+	if (cell->has_ratio && cell->sample_count == 1) {
+		strbuf_string(text, " (one sample)");
+	} else if (cell->has_ratio) {
+		strbuf_string(text, " (");
+		results_print_number(text, cell->ratio.low);
+		strbuf_string(text, " to ");
+		results_print_number(text, cell->ratio.high);
+		strbuf_string(text, ")");
+	}
 	strbuf_string(text, "\n");
 }
 

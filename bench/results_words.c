@@ -29,6 +29,11 @@ void results_format_value(char text[RESULTS_VALUE_BYTES], double value, const ch
 		value, bytes ? sizes[scale] : times[scale]);
 }
 
+void results_print_number(struct strbuf *text, double value)
+{
+	strbuf_printf(text, value >= 100 ? "%.0f" : value >= 10 ? "%.1f" : value >= 0.001 ? "%.3g" : "%.3f", value);
+}
+
 bool results_describe_kernel(const struct results *results, size_t column, struct strbuf *words)
 {
 	const struct results_column *one = results->columns + column;
@@ -48,6 +53,12 @@ static bool is_kind(const char *reason)
 	       (strncmp(reason, "kvm.", 4) != 0 || strstr(reason, "_exits") || strcmp(reason, "kvm.pf_taken") == 0);
 }
 
+static void print_after(struct strbuf *words, const char *separator, const char *name, double value)
+{
+	strbuf_printf(words, "%s%s ", separator, name);
+	results_print_number(words, value);
+}
+
 static void name_kinds(const struct results_exits *exits, struct strbuf *words)
 {
 	size_t named = 0;
@@ -56,8 +67,7 @@ static void name_kinds(const struct results_exits *exits, struct strbuf *words)
 		const struct results_exit *exit = exits->entries + i;
 
 		if (is_kind(exit->reason) && exit->per_operation >= 0.01)
-			strbuf_printf(words, "%s%s %.3g", named++ ? ", " : ", among them ", exit->reason,
-				exit->per_operation);
+			print_after(words, named++ ? ", " : ", among them ", exit->reason, exit->per_operation);
 	}
 }
 
@@ -84,11 +94,15 @@ void exits_explain(const struct results *results, const struct results_exits *ex
 	results_format_value(figure, cell->summary.median, entry->unit);
 	strbuf_printf(words, "one takes %s", figure);
 	if (cell->has_ratio)
-		strbuf_printf(words, ", x %.3g of the host's", cell->ratio.value);
-	strbuf_printf(words, ", with %.3g exits", per_operation);
+		print_after(words, ", ", "x", cell->ratio.value);
+	strbuf_string(words, cell->has_ratio ? " of the host's, " : ", ");
+	print_after(words, "", "with", per_operation);
+	strbuf_string(words, " exits");
 	name_kinds(exits, words);
-	if (emulated >= 1)
-		strbuf_printf(words, ", and %.3g instructions that KVM emulated", emulated);
+	if (emulated >= 1) {
+		print_after(words, ", ", "and", emulated);
+		strbuf_string(words, " instructions that KVM emulated");
+	}
 	if (per_operation >= EXITS_NONE)
 		return;
 	strbuf_string(words, ": it does not leave the guest");

@@ -36,8 +36,8 @@ samples() {
 }
 
 measure_startup() {
-	"$DUET" bench --bundle "$work/bundle" --isolation=container --suite=startup --runs=3 --format=json | samples startup run container >>"$work/ours.startup"
-	hyperfine -N --warmup 1 --runs 3 --export-json "$work/hyperfine.json" \
+	"${first[@]}" "$DUET" bench --bundle "$work/bundle" --isolation=container --suite=startup --runs=3 --format=json | samples startup run container >>"$work/ours.startup"
+	"${first[@]}" hyperfine -N --warmup 1 --runs 3 --export-json "$work/hyperfine.json" \
 		"$DUET --root $work/state run --bundle $work/run --isolation=container check" >/dev/null 2>&1
 	jq '.results[0].times[] * 1e9' "$work/hyperfine.json" >>"$work/theirs.startup"
 }
