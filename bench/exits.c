@@ -51,7 +51,7 @@ static uint64_t operations_of(const struct bench *bench, const char *name, size_
 	double operations;
 
 	if (!cell || !cell->sample_count || cell->samples[0] <= 0)
-		return OPERATIONS_UNKNOWN;
+		return bench->software ? OPERATIONS_LEAST : OPERATIONS_UNKNOWN;
 	operations = WORK_MS * 1e6 / cell->samples[cell->sample_count / 2];
 	return operations < OPERATIONS_LEAST  ? OPERATIONS_LEAST
 	       : operations > OPERATIONS_MOST ? OPERATIONS_MOST
