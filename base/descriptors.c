@@ -84,7 +84,8 @@ int descriptors_close_but(unsigned int first, int *keep, size_t count)
 	unsigned int next = first;
 	int result = 0;
 
-	qsort(keep, count, sizeof(*keep), compare_descriptors);
+	if (count > 0)
+		qsort(keep, count, sizeof(*keep), compare_descriptors);
 	for (size_t i = 0; i < count && result == 0; i++) {
 		if (keep[i] < (int)next)
 			continue;

@@ -61,7 +61,7 @@ int error_set_exit(struct error *err, int exit_status, int code, const char *for
 
 int error_prefix(struct error *err, const char *format, ...)
 {
-	char rest[sizeof(err->message)];
+	char rest[ERROR_MESSAGE_BYTES];
 	va_list arguments;
 	int length;
 

@@ -11,10 +11,12 @@
 
 #include "base/cleanup.h"
 
+#define ERROR_MESSAGE_BYTES 1000
+
 struct error {
-	int code;           /* errno value, positive; 0: no error */
-	int exit_status;    /* status that the command should end with; 0: the command's usual one (1) */
-	char message[1000]; /* one line, no full stop, cut when longer */
+	int code;                          /* errno value, positive; 0: no error */
+	int exit_status;                   /* status that the command should end with; 0: the command's usual one (1) */
+	char message[ERROR_MESSAGE_BYTES]; /* one line, no full stop, cut when longer */
 };
 
 /* Fills *err with the message and ": " + strerror(code) when code is positive; a negative code is taken as its absolute

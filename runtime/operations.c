@@ -134,7 +134,7 @@ int operation_update_schemata(
 int operation_statistics(const char *root, const char *id, struct container_statistics *statistics, struct error *err)
 {
 	cleanup_container struct container *container = NULL;
-	const struct isolation *isolation;
+	const struct isolation *isolation = NULL;
 	int result = container_peek(root, id, &container, err);
 
 	if (result == 0)

@@ -186,12 +186,12 @@ struct trial {
 static void do_common_work(void)
 {
 	struct timespec now;
-	void *small = malloc(100), *large = malloc(1 << 20);
+	void *small = malloc(100), *large = malloc(1 << 20), *larger = realloc(large, 4 << 20);
 
-	large = realloc(large, 4 << 20);
-	memset(large, 1, 4 << 20);
+	if (larger)
+		memset(larger, 1, 4 << 20);
 	free(small);
-	free(large);
+	free(larger ? larger : large);
 	(void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
 }
 
