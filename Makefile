@@ -242,6 +242,10 @@ bench-sandbox: all $(BUILD)/tests/tools/overlay_exec ## the wall time of `duet s
 	@scripts/install-deps.sh
 	@scripts/bench-sandbox.sh $(BUILD)
 
+.PHONY: bench-sandbox-testbed
+bench-sandbox-testbed: all test-programs ## the same in the testbed, with cgroup v2, and beside systemd-run
+	@tests/testbed/shell --init=systemd --with=bench --timeout=300 -- /duet/scripts/bench-sandbox.sh /duet/build 20
+
 bench-start: all guest test-programs ## start-up of both walls against crun, runc, bubblewrap and QEMU, measured in turn
 	@scripts/install-deps.sh
 	@scripts/bench-start.sh $(BUILD)

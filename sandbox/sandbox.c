@@ -119,9 +119,8 @@ static int find_base(struct sandbox *sandbox, struct error *err)
 	result = image_open(settings->rootfs, &sandbox->image, err);
 	if (result < 0)
 		return result;
-	if (sandbox->image.kind == IMAGE_FILE_SYSTEM && settings->vm)
-		return error_set(err, -ENOTSUP,
-			"--rootfs %s: a disk image as the root of a micro-VM is not in this version", settings->rootfs);
+	if (sandbox->image.kind == IMAGE_FILE_SYSTEM && sandbox->rootless)
+		return error_set(err, -EPERM, "--rootfs %s: only root can mount a disk image", settings->rootfs);
 	if (sandbox->image.kind == IMAGE_DIRECTORY) {
 		sandbox->base = realpath(settings->rootfs, NULL);
 		return sandbox->base ? 0 : error_set(err, errno, "--rootfs %s", settings->rootfs);

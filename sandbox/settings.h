@@ -70,7 +70,7 @@ struct sandbox_setting {
 #define SANDBOX_SETTINGS(PLAIN, INITIAL) \
 	PLAIN("vm", FLAG, vm, NULL, "run in a micro-VM instead of a container", NULL, false) \
 	INITIAL("policy", TEXT, policy, "NAME", "strict: no capabilities; default and build: those of package managers, in a user namespace", "default", "strict|default|build", false) \
-	PLAIN("rootfs", TEXT, rootfs, "DIR|FILE", "another root file system than the host's: a directory, an OCI layout (DIR or DIR:TAG), a tar archive, or a disk image (erofs, ext4, squashfs; container only)", NULL, false) \
+	PLAIN("rootfs", TEXT, rootfs, "DIR|FILE", "another root file system than the host's: a directory, an OCI layout (DIR or DIR:TAG), a tar archive, or a disk image (erofs, ext4, squashfs)", NULL, false) \
 	PLAIN("bundle", TEXT, bundle, "DIR", "the root file system and the environment of an OCI bundle", NULL, false) \
 	PLAIN("workdir", TEXT, workdir, "DIR", "directory that the command works in and sees (default: the current one)", NULL, false) \
 	INITIAL("workdir-mode", TEXT, workdir_mode, "MODE", "overlay: changes vanish or stay in a diff; ro: read-only; rw: changes are made", "overlay", "overlay|ro|rw", false) \

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # bench-sandbox.sh BUILD [ROUNDS]: the wall time of `duet sandbox -- true` and of bubblewrap's for the equivalent set-up, measured in turn: overlays over the
 # root and the work directory, all namespaces, the same system call filter, the same directories hidden. bubblewrap before 0.9 has no overlays: a helper of a
-# few lines mounts them, and what it costs to execute that helper is taken off again. bubblewrap has no limits and no report.
+# few lines mounts them, and what it costs to execute that helper is taken off again. bubblewrap has no limits and no report. Where systemd is the first process: systemd-run
+# too, with nothing but --wait.
 set -euo pipefail
 
 build=$(cd "${1:-build}" && pwd)
@@ -34,6 +35,11 @@ bare=("$build/tests/tools/overlay_exec" "$scratch/mount")
 equal=("${bare[@]}" / "$PWD" -- bwrap --unshare-all --die-with-parent --new-session --clearenv --bind "$scratch/mount/0" / "${hidden[@]}"
 	--bind "$scratch/mount/1" "$PWD" --proc /proc --dev /dev --chdir "$PWD" --seccomp 9)
 
+unit=(systemd-run --wait --quiet /bin/true)
+has_systemd() {
+	[ -d /run/systemd/system ]
+}
+
 # one RESULT COMMAND…: appends its wall time in microseconds.
 one() {
 	local result=$1 begin=$EPOCHREALTIME end
@@ -55,13 +61,18 @@ for ((i = 0; i < rounds; i++)); do
 	one "$scratch/duet" "${duet[@]}"
 	one "$scratch/equal" "${equal[@]}" -- /bin/true
 	one "$scratch/plain" "${plain[@]}" -- /bin/true
+	! has_systemd || one "$scratch/unit" "${unit[@]}"
 	one "$scratch/bare" "${bare[@]}" -- /bin/true
 	one "$scratch/true" /bin/true
 done
 ours=$(median "$scratch/duet") binds=$(median "$scratch/plain")
 helper=$(($(median "$scratch/bare") - $(median "$scratch/true")))
-equal=$(($(median "$scratch/equal") - helper))
+theirs=$(($(median "$scratch/equal") - helper))
 printf 'duet sandbox -- true        %6d us (median of %d, in turn)\n' "$ours" "$rounds"
-printf 'bwrap, equivalent set-up    %6d us (%d us for executing a helper taken off)\n' "$equal" "$helper"
+printf 'bwrap, equivalent set-up    %6d us (%d us for executing a helper taken off)\n' "$theirs" "$helper"
 printf 'bwrap, bind mounts only     %6d us (no overlay, no system call filter, nothing hidden)\n' "$binds"
-printf 'ratio to the equivalent     %6s, to bind mounts only %s\n' "$(ratio "$ours" "$equal")" "$(ratio "$ours" "$binds")"
+printf 'ratio to the equivalent     %6s, to bind mounts only %s\n' "$(ratio "$ours" "$theirs")" "$(ratio "$ours" "$binds")"
+if has_systemd; then
+	waited=$(median "$scratch/unit")
+	printf 'systemd-run --wait          %6d us (the ratio to it: %s)\n' "$waited" "$(ratio "$ours" "$waited")"
+fi

@@ -138,19 +138,13 @@ no device" ]
 	run -127 sandbox --bundle "$SCRATCH/bundle" --env PATH=/nowhere -- sh -c :
 }
 
-@test "a disk image is mounted read-only under the root of a container" {
-	if is_microvm; then
-		truncate -s 1M "$SCRATCH/disk"
-		mkfs.ext4 -q "$SCRATCH/disk"
-		run sandbox --rootfs "$SCRATCH/disk" -- sh -c :
-		[ "$status" -eq 125 ]
-		return
-	fi
+@test "a disk image is mounted read-only under the root" {
 	[ -e /dev/loop-control ] || skip "needs /dev/loop-control"
 	truncate -s 16M "$SCRATCH/disk"
 	mkfs.ext4 -q -d "$SCRATCH/tree" "$SCRATCH/disk"
 	before=$(sha256sum "$SCRATCH/disk")
 	run sandbox --rootfs "$SCRATCH/disk" -- /bin/sh -c 'read x </dir/file; echo $x; echo new >/dir/file && echo written'
+	echo "$output"
 	[ "$status" -eq 0 ]
 	[ "$output" = $'base\nwritten' ]
 	[ "$(sha256sum "$SCRATCH/disk")" = "$before" ]
