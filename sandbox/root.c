@@ -33,7 +33,13 @@ static const char *const file_systems[] = { "ext2", "ext3", "ext4", "xfs", "btrf
 
 struct root {
 	struct sandbox *sandbox;
-	int maps;        /* user namespace for idmapped mounts; -EBADF: none */
+	int maps; /* user namespace for idmapped mounts; -EBADF: none */
+	/* Binds of the base and of the work directory, made to see whether their owners can be mapped, and to be used.
+	 */
+	struct probe {
+		const char *source;
+		int tree;
+	} probes[2];
 	bool base_owned; /* the base was unpacked for this sandbox, and belongs to its ids already */
 };
 
@@ -130,10 +136,21 @@ static int make_skeleton(const char *host_path, int below, struct error *err)
 	return 0;
 }
 
+/* The bind of a probe is used once: to take one away costs more than to make it. */
+static int take_probe(struct root *root, const char *source)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(root->probes); i++) {
+		if (root->probes[i].tree >= 0 && strcmp(root->probes[i].source, source) == 0)
+			return take_fd(&root->probes[i].tree);
+	}
+	return -EBADF;
+}
+
 /* The lower layer. *in_pieces: it is a skeleton. */
 static int place_lower(struct root *root, const char *host_path, const char *lower, bool *in_pieces, struct error *err)
 {
-	cleanup_fd int tree = detached_bind(root, host_path, true, false, err);
+	cleanup_fd int probed = take_probe(root, host_path);
+	cleanup_fd int tree = probed >= 0 ? take_fd(&probed) : detached_bind(root, host_path, true, false, err);
 	cleanup_fd int below = openat(root->sandbox->scratch_fd, lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (below < 0)
@@ -396,12 +413,19 @@ static int open_maps(struct root *root, struct error *err)
 	return root->maps < 0 ? root->maps : 0;
 }
 
-static bool can_map(const struct root *root, const char *path)
+static bool can_map(struct root *root, struct probe *probe, const char *path)
 {
 	struct error err;
-	cleanup_fd int tree = detached_bind(root, path, true, false, &err);
 
-	return tree >= 0;
+	probe->source = path;
+	probe->tree = detached_bind(root, path, true, false, &err);
+	return probe->tree >= 0;
+}
+
+static void drop_probes(struct root *root)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(root->probes); i++)
+		close_fd(&root->probes[i].tree);
 }
 
 /*
@@ -414,8 +438,10 @@ static int choose_ids(struct root *root, struct error *err)
 	int result = open_maps(root, err);
 
 	if (result < 0 || root->maps < 0 ||
-		((root->base_owned || can_map(root, root->sandbox->base)) && can_map(root, root->sandbox->workdir)))
+		((root->base_owned || can_map(root, &root->probes[0], root->sandbox->base)) &&
+			can_map(root, &root->probes[1], root->sandbox->workdir)))
 		return result;
+	drop_probes(root);
 	log_debug("the file systems cannot map owners: the sandbox has the host's ids");
 	close_fd(&root->maps);
 	root->sandbox->first_id = 0;
@@ -455,7 +481,7 @@ static int make_base(struct root *root, struct error *err)
 
 int root_make(struct sandbox *sandbox, struct error *err)
 {
-	struct root root = { .sandbox = sandbox, .maps = -EBADF };
+	struct root root = { .sandbox = sandbox, .maps = -EBADF, .probes = { { .tree = -EBADF }, { .tree = -EBADF } } };
 	int result = make_base(&root, err);
 
 	if (result == 0)
@@ -468,6 +494,7 @@ int root_make(struct sandbox *sandbox, struct error *err)
 		result = place_binds(&root, sandbox->settings->read_only_binds, true, err);
 	if (result == 0)
 		result = place_binds(&root, sandbox->settings->binds, false, err);
+	drop_probes(&root);
 	close_fd(&root.maps);
 	return result;
 }
