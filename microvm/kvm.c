@@ -131,7 +131,7 @@ static int set_up_chips(int vm_fd, struct error *err)
 int kvm_machine_create(struct kvm_machine *machine, int kvm_fd, struct error *err)
 {
 	cleanup_fd int vm_fd = -EBADF;
-	int result, run_bytes, xsave_bytes;
+	int result, run_bytes, xsave_bytes, ring_page;
 
 	result = check_host(kvm_fd, err);
 	if (result)
@@ -146,8 +146,12 @@ int kvm_machine_create(struct kvm_machine *machine, int kvm_fd, struct error *er
 	if (result)
 		return result;
 	xsave_bytes = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+	ring_page = ioctl(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO);
+	if (ring_page < 0 || (ring_page + 1) * KVM_PAGE_BYTES > run_bytes)
+		ring_page = 0;
 	*machine = (struct kvm_machine){
 		.run_bytes = (size_t)run_bytes,
+		.ring_offset = (size_t)(ring_page * KVM_PAGE_BYTES),
 		.xsave_bytes =
 			xsave_bytes > (int)sizeof(struct kvm_xsave) ? (size_t)xsave_bytes : sizeof(struct kvm_xsave),
 		.sync_regs = (ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) & KVM_SYNC_X86_VALID_FIELDS) ==
@@ -203,6 +207,16 @@ int kvm_machine_ioeventfd(
 
 	if (ioctl(machine->vm_fd, KVM_IOEVENTFD, &ioeventfd) < 0)
 		return error_set(err, errno, "connect queue notifications at 0x%llx (KVM_IOEVENTFD)",
+			(unsigned long long)address);
+	return 0;
+}
+
+int kvm_machine_coalesce(struct kvm_machine *machine, uint64_t address, unsigned length, struct error *err)
+{
+	struct kvm_coalesced_mmio_zone zone = { .addr = address, .size = length };
+
+	if (ioctl(machine->vm_fd, KVM_REGISTER_COALESCED_MMIO, &zone) < 0)
+		return error_set(err, errno, "have stores at 0x%llx wait (KVM_REGISTER_COALESCED_MMIO)",
 			(unsigned long long)address);
 	return 0;
 }

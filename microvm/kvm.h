@@ -22,11 +22,14 @@ struct kvm_evidence {
 /* Decides from the evidence; fills host->hardware and host->description. */
 void kvm_classify(const struct kvm_evidence *evidence, struct vm_host *host);
 
+#define KVM_PAGE_BYTES 4096 /* of what a vCPU's mapping consists of */
+
 struct kvm_machine {
 	int vm_fd;
 	int statistics_fd;  /* KVM_GET_STATS_FD; -EBADF: it has none */
 	size_t run_bytes;   /* size of the kvm_run mapping of a vCPU */
 	size_t xsave_bytes; /* what KVM_GET_XSAVE2 fills; 4096 where only KVM_GET_XSAVE exists */
+	size_t ring_offset; /* in that mapping: the ring of stores that made no exit; 0: there is none */
 	bool sync_regs;     /* registers can be exchanged through kvm_run */
 	bool tsc_deadline;  /* the local APIC has the TSC deadline mode */
 };
@@ -42,5 +45,8 @@ int kvm_machine_irqfd(struct kvm_machine *machine, int event_fd, unsigned irq, s
 /* A guest's 4-byte store of `value` at `address` signals event_fd without an exit. */
 int kvm_machine_ioeventfd(
 	struct kvm_machine *machine, int event_fd, uint64_t address, uint32_t value, struct error *err);
+
+/* Stores into these bytes make no exit but wait in the ring (linux Documentation/virt/kvm/api.rst, 4.116). */
+int kvm_machine_coalesce(struct kvm_machine *machine, uint64_t address, unsigned length, struct error *err);
 
 #endif

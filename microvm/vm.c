@@ -122,9 +122,8 @@ static void destroy_vm(struct vm **vm)
 
 /* The guest's accesses */
 
-static void access_mmio(void *owner, uint64_t address, void *data, unsigned length, bool write)
+static void access_device(struct vm *vm, uint64_t address, void *data, unsigned length, bool write)
 {
-	struct vm *vm = owner;
 	uint64_t slot = (address - LAYOUT_MMIO) / LAYOUT_MMIO_BYTES,
 		 offset = (address - LAYOUT_MMIO) % LAYOUT_MMIO_BYTES;
 
@@ -136,6 +135,32 @@ static void access_mmio(void *owner, uint64_t address, void *data, unsigned leng
 	} else if (!write) {
 		memset(data, 0xff, length);
 	}
+}
+
+/* The stores that came before this exit, in their order. All vCPUs share one ring. */
+static void serve_ring(struct vm *vm)
+{
+	const unsigned entries = (unsigned)((KVM_PAGE_BYTES - sizeof(struct kvm_coalesced_mmio_ring)) /
+					    sizeof(struct kvm_coalesced_mmio));
+	struct kvm_coalesced_mmio_ring *ring = (void *)((char *)vm->vcpus[0].run + vm->machine.ring_offset);
+
+	if (!vm->machine.ring_offset ||
+		__atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) == __atomic_load_n(&ring->first, __ATOMIC_ACQUIRE))
+		return;
+	pthread_mutex_lock(&vm->ring_lock);
+	while (ring->first < entries && ring->first != __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
+		struct kvm_coalesced_mmio store = ring->coalesced_mmio[ring->first];
+
+		__atomic_store_n(&ring->first, (ring->first + 1) % entries, __ATOMIC_RELEASE);
+		access_device(vm, store.phys_addr, store.data, store.len, true);
+	}
+	pthread_mutex_unlock(&vm->ring_lock);
+}
+
+static void access_mmio(void *owner, uint64_t address, void *data, unsigned length, bool write)
+{
+	serve_ring(owner);
+	access_device(owner, address, data, length, write);
 }
 
 static void access_port(void *owner, uint16_t port, void *data, unsigned length, bool write)
@@ -372,6 +397,7 @@ int vm_create(struct vm **vm, const struct vm_config *config, struct error *err)
 		.owner = made,
 	};
 	vcpu_gate_init(&made->gate);
+	(void)pthread_mutex_init(&made->ring_lock, NULL);
 	made->debug_fd = -EBADF;
 	made->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (made->event_fd < 0)

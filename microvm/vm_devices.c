@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
+#include <linux/virtio_mmio.h>
 #include <sys/eventfd.h>
 
 #include "microvm/guest_protocol.h"
@@ -14,6 +15,9 @@ static int attach(struct vm *vm, enum layout_slot slot, struct virtio_device *de
 
 	if (!result)
 		result = kvm_machine_irqfd(&vm->machine, mmio_interrupt_fd(vm->slots[slot]), irqs[slot], err);
+	/* Half of an interrupt's exits: what it says is of use with the next read of the status at the earliest. */
+	if (!result && vm->machine.ring_offset)
+		result = kvm_machine_coalesce(&vm->machine, address + VIRTIO_MMIO_INTERRUPT_ACK, sizeof(uint32_t), err);
 	for (unsigned i = 0; i < device->queue_count && !result; i++)
 		result = kvm_machine_ioeventfd(
 			&vm->machine, mmio_kick_fd(vm->slots[slot], i), address + MMIO_QUEUE_NOTIFY, i, err);

@@ -52,6 +52,7 @@ struct vm {
 	unsigned vcpu_count;
 	struct vcpu_bus bus;
 	struct vcpu_gate gate;
+	pthread_mutex_t ring_lock; /* whoever takes stores out of KVM's ring */
 
 	/* Under gate.lock. */
 	enum vm_stop_cause cause;

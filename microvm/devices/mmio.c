@@ -16,6 +16,10 @@
 
 _Static_assert(MMIO_QUEUE_NOTIFY == VIRTIO_MMIO_QUEUE_NOTIFY, "the register's place");
 
+/* The halves of mmio.interrupts. */
+#define NEWS_SHIFT      16
+#define INTERRUPTS_MASK 0xffffU
+
 struct mmio_kick {
 	struct event_watch watch;
 	struct mmio *mmio;
@@ -27,8 +31,10 @@ struct mmio {
 	const struct guest_memory *memory;
 	int interrupt_fd;
 	struct mmio_kick kicks[VIRTIO_QUEUES_MAX];
-	/* Atomic: what an interrupt has the driver read and write must not wait for a device that is busy. */
-	uint32_t interrupt_status;
+	/* InterruptStatus, and in the upper half those of its bits that were raised since the driver last read it: what
+	 * it acknowledges cannot mean these, since its stores may arrive later than it made them (vm_devices.c).
+	 * Atomic: what an interrupt has the driver read and write must not wait for a device that is busy. */
+	uint32_t interrupts;
 	/* Registers, under device->lock. */
 	uint32_t status;
 	uint32_t device_features_select, driver_features_select, queue_select;
@@ -51,9 +57,24 @@ static void signal_event(int fd)
 	(void)!write(fd, &one, sizeof(one));
 }
 
+static uint32_t read_interrupts(struct mmio *mmio)
+{
+	return __atomic_fetch_and(&mmio->interrupts, INTERRUPTS_MASK, __ATOMIC_SEQ_CST) & INTERRUPTS_MASK;
+}
+
+static void acknowledge(struct mmio *mmio, uint32_t bits)
+{
+	uint32_t before = __atomic_load_n(&mmio->interrupts, __ATOMIC_SEQ_CST), after;
+
+	do
+		after = before & ~(bits & INTERRUPTS_MASK & ~(before >> NEWS_SHIFT));
+	while (!__atomic_compare_exchange_n(
+		&mmio->interrupts, &before, after, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+}
+
 static void raise_interrupt(struct mmio *mmio, uint32_t reason)
 {
-	(void)__atomic_fetch_or(&mmio->interrupt_status, reason, __ATOMIC_SEQ_CST);
+	(void)__atomic_fetch_or(&mmio->interrupts, reason | reason << NEWS_SHIFT, __ATOMIC_SEQ_CST);
 	signal_event(mmio->interrupt_fd);
 }
 
@@ -129,7 +150,7 @@ static void reset(struct mmio *mmio)
 	device->features_agreed = 0;
 	mmio->driver_features = 0;
 	mmio->status = 0;
-	__atomic_store_n(&mmio->interrupt_status, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&mmio->interrupts, 0, __ATOMIC_SEQ_CST);
 	mmio->device_features_select = mmio->driver_features_select = mmio->queue_select = 0;
 }
 
@@ -327,7 +348,7 @@ void mmio_read(struct mmio *mmio, uint64_t offset, void *data, unsigned length)
 	if (length != sizeof(value) || offset % sizeof(value))
 		return;
 	if (offset == VIRTIO_MMIO_INTERRUPT_STATUS) {
-		value = __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST);
+		value = read_interrupts(mmio);
 	} else {
 		pthread_mutex_lock(&device->lock);
 		value = read_register(mmio, offset);
@@ -358,7 +379,7 @@ void mmio_write(struct mmio *mmio, uint64_t offset, const void *data, unsigned l
 		return;
 	memcpy(&value, data, sizeof(value));
 	if (offset == VIRTIO_MMIO_INTERRUPT_ACK) {
-		(void)__atomic_fetch_and(&mmio->interrupt_status, ~value, __ATOMIC_SEQ_CST);
+		acknowledge(mmio, value);
 		return;
 	}
 	pthread_mutex_lock(&mmio->device->lock);
@@ -459,7 +480,7 @@ void mmio_save(struct mmio *mmio, struct strbuf *out)
 	wire_put_u32(out, device->id);
 	wire_put_u32(out, mmio->status);
 	wire_put_u64(out, mmio->driver_features);
-	wire_put_u32(out, __atomic_load_n(&mmio->interrupt_status, __ATOMIC_SEQ_CST));
+	wire_put_u32(out, __atomic_load_n(&mmio->interrupts, __ATOMIC_SEQ_CST) & INTERRUPTS_MASK);
 	wire_put_u32(out, device->queue_count);
 	for (unsigned i = 0; i < device->queue_count; i++)
 		save_queue(&device->queues[i], mmio->ready[i], out);
@@ -516,6 +537,6 @@ int mmio_restore(struct mmio *mmio, struct wire_reader *in, struct error *err)
 	pthread_mutex_unlock(&device->lock);
 	/* It may have been on its way when the machine was saved; one too many does no harm (4.2.2.1). */
 	if (interrupt_status)
-		raise_interrupt(mmio, interrupt_status);
+		raise_interrupt(mmio, interrupt_status & INTERRUPTS_MASK);
 	return 0;
 }
