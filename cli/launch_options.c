@@ -83,6 +83,9 @@ static int launch_option(int option, struct launch_command *launch, struct error
 	case LAUNCH_OPTION_VM_BOOT_TIMEOUT:
 		options->vm_boot_timeout = optarg;
 		return 0;
+	case LAUNCH_OPTION_VM_WATCHDOG:
+		options->vm_watchdog = optarg;
+		return 0;
 	case LAUNCH_OPTION_VM_DEBUG:
 		options->vm_debug = true;
 		return 0;

@@ -32,6 +32,7 @@ enum launch_option {
 	LAUNCH_OPTION_VM_VCPUS,
 	LAUNCH_OPTION_VM_HUGE_PAGES,
 	LAUNCH_OPTION_VM_DEBUG,
+	LAUNCH_OPTION_VM_WATCHDOG,
 	LAUNCH_OPTION_VM_NETWORK,
 	LAUNCH_OPTION_VM_PUBLISH,
 	LAUNCH_OPTION_VM_BOOT_TIMEOUT,
@@ -60,6 +61,7 @@ enum launch_option {
 	{ "vm-memory", LAUNCH_OPTION_VM_MEMORY, "SIZE", "the guest's memory (default: from the memory limit, else 256M)" }, \
 	{ "vm-vcpus", LAUNCH_OPTION_VM_VCPUS, "N", "its processors (default: from the cpu quota or cpuset, else 1)" },    \
 	{ "vm-boot-timeout", LAUNCH_OPTION_VM_BOOT_TIMEOUT, "SECONDS", "how long its guest may give no sign of life before the container runs (180)" }, \
+	{ "vm-watchdog", LAUNCH_OPTION_VM_WATCHDOG, "SECONDS", "end a guest whose init has not answered for so long (0: never, which is the default)" }, \
 	{ "vm-debug", LAUNCH_OPTION_VM_DEBUG, NULL, "gdb.sock for gdb and kernel.log in the container's state directory" }, \
 	{ "vm-network", LAUNCH_OPTION_VM_NETWORK, "passt", "an interface by the program passt, which needs no privilege (default: those of the network namespace)" }, \
 	{ "vm-publish", LAUNCH_OPTION_VM_PUBLISH, "PORT:PORT", "with it: TCP ports of the host that lead to the guest's, by commas" }, \

@@ -73,7 +73,7 @@ struct launch_options {
 	const char *default_isolation;           /* what the program's name says; NULL: nothing */
 	const char *settings_file;               /* NULL: SETTINGS_FILE, if it is there */
 	const char *guest_kernel, *guest_initrd; /* NULL: the bundle's, the host's configuration's, duet's own */
-	const char *vm_boot, *vm_memory, *vm_vcpus, *vm_boot_timeout;
+	const char *vm_boot, *vm_memory, *vm_vcpus, *vm_boot_timeout, *vm_watchdog;
 	bool vm_debug;                       /* a debugger's socket and the guest kernel's log in the state directory */
 	const char *vm_network, *vm_publish; /* "passt": see runtime/passt.h; NULL: that of the network namespace */
 	bool vm_huge_pages;
@@ -118,6 +118,7 @@ struct launch_vm {
 	uint64_t memory_bytes;
 	unsigned vcpus;
 	unsigned boot_timeout_s;
+	unsigned watchdog_s; /* how long the guest may not answer; 0: for ever */
 	bool console;
 	struct launch_template template;
 	unsigned char template_key[32];

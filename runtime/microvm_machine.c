@@ -186,6 +186,18 @@ static int choose_boot_timeout(struct launch *launch, struct error *err)
 	return 0;
 }
 
+static int choose_watchdog(struct launch *launch, struct error *err)
+{
+	const char *word = launch->options->vm_watchdog;
+	uint64_t seconds = 0;
+
+	if (word && (parse_u64(word, &seconds) < 0 || seconds > BOOT_TIMEOUT_MAX_S))
+		return error_set(
+			err, -EINVAL, "--vm-watchdog %s: up to %d seconds are possible", word, BOOT_TIMEOUT_MAX_S);
+	launch->vm.watchdog_s = (unsigned)seconds;
+	return 0;
+}
+
 /* An initrd goes with the kernel beside which it was named. */
 static int choose_kernel(struct launch *launch, struct error *err)
 {
@@ -238,6 +250,8 @@ int microvm_machine(struct launch *launch, struct error *err)
 		result = choose_kernel(launch, err);
 	if (result == 0)
 		result = choose_boot_timeout(launch, err);
+	if (result == 0)
+		result = choose_watchdog(launch, err);
 	if (result < 0)
 		return result;
 	choose_cmdline(launch);

@@ -247,8 +247,16 @@ static int live(struct monitor *monitor, struct error *err)
 	int boot_timeout_ms = (int)monitor->launch->vm.boot_timeout_s * 1000;
 	int result = 0;
 
-	while (result == 0 && !(monitor->phase == PHASE_EXITED && monitor_output_arrived(&monitor->finished)))
-		result = step(monitor, monitor->phase < PHASE_CREATED && !monitor->gdb ? boot_timeout_ms : -1, err);
+	while (result == 0 && !(monitor->phase == PHASE_EXITED && monitor_output_arrived(&monitor->finished))) {
+		bool comes_up = monitor->phase < PHASE_CREATED;
+		int timeout_ms = comes_up && !monitor->gdb ? boot_timeout_ms : -1;
+
+		result = monitor_watchdog_look(monitor, &timeout_ms, err);
+		if (result == 0)
+			result = step(monitor, timeout_ms, err);
+		if (result == 1 && !comes_up)
+			result = 0;
+	}
 	return result == 1 ? not_up(monitor, err) : result;
 }
 

@@ -280,6 +280,7 @@ int monitor_read_guest(struct monitor *monitor, struct error *err)
 	int result;
 
 	while ((result = guest_frame_read(&monitor->reader, monitor->guest_fd, err)) > 0) {
+		monitor_watchdog_heard(monitor);
 		result = hear(monitor, err);
 		if (result < 0)
 			return result;

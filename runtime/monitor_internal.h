@@ -68,8 +68,13 @@ struct monitor {
 	struct gdb *gdb;   /* NULL: nobody may debug */
 	bool resumes;      /* the machine goes on from a checkpoint, and stands still until START */
 	bool launch_waits; /* the command that made this waits for the outcome of START */
-	double begin_ms;   /* when the guest was let go, on the monotonic clock */
-	int wait_status;   /* of the workload, from PHASE_EXITED on */
+	struct {
+		double asked_ms;  /* since when an answer is waited for; 0: none is */
+		double next_ms;   /* when to ask again */
+		double looked_ms; /* when this was last looked at */
+	} watchdog;
+	double begin_ms; /* when the guest was let go, on the monotonic clock */
+	int wait_status; /* of the workload, from PHASE_EXITED on */
 	struct monitor_session *sessions;
 	uint32_t last_session;
 	struct monitor_peer *peers;
@@ -102,6 +107,13 @@ int monitor_read_guest(struct monitor *monitor, struct error *err);
 
 /* The clock and fresh entropy, which CREATE and GO_ON begin with. */
 int monitor_put_renewal(struct strbuf *payload, struct error *err);
+
+/* ---- monitor_watchdog.c ---- */
+
+/* The guest has said something. */
+void monitor_watchdog_heard(struct monitor *monitor);
+/* Before each wait, which it shortens. -ETIMEDOUT: the guest does not answer any more. */
+int monitor_watchdog_look(struct monitor *monitor, int *timeout_ms, struct error *err);
 
 /* ---- monitor_checkpoint.c ---- */
 

@@ -91,6 +91,21 @@ interrupted() {
 	interrupted spin
 }
 
+# Nobody but the workload gets the one processor.
+@test "a guest that loops after its start is reported as that" {
+	configure '.process.args = ["sh", "-c", "while :; do :; done"] | .process.scheduler = { policy: "SCHED_FIFO", priority: 50 }
+		| .process.capabilities |= map_values(. + ["CAP_SYS_NICE"])
+		| .vm.kernel.path = $ARGS.positional[0] | .vm.kernel.parameters = ["sysctl.kernel.sched_rt_runtime_us=-1"]' "$BUILD/guest/vmlinux"
+	run --separate-stderr duet_run --vm-watchdog=6 </dev/null
+	echo "$stderr"
+	[ "$status" -eq 1 ]
+	[[ "$stderr" == *"the guest has not answered for 6 s, it halts or loops: processor 0 is running at 0x"* ]]
+	# One that does is left in peace.
+	configure_command sh -c 'sleep 8; echo alive'
+	run duet_run --vm-watchdog=3
+	[ "$output" = alive ]
+}
+
 # What duet says is on the last line.
 @test "a panic is reported as that, with the kernel's own words" {
 	guest=$BUILD/guest/vmlinux configure '.vm.kernel.path = env.guest | .vm.kernel.parameters = ["rdinit=/nowhere", "init=/nowhere"]'
