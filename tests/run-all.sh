@@ -84,7 +84,7 @@ here() {
 		echo "== micro-VM, here: /dev/kvm is missing; the testbed runs these tests"
 	elif has_hardware_kvm; then
 		step "micro-VM, here" env DUET_ISOLATION=microvm timeout 1200 bats --tap "$tests/both.bats" "$tests/exec.bats" "$tests/network.bats" \
-			"$tests/operations.bats" "$tests"/vm/*.bats
+			"$tests/operations.bats" "$tests/parity.bats" "$tests"/vm/*.bats
 	else
 		step "micro-VM, here, software KVM" env DUET_ISOLATION=microvm timeout 900 bats --tap --filter-tags smoke "$tests/both.bats" "$tests/exec.bats" \
 			"$tests/vm/guest.bats" "$tests/vm/jail.bats"
@@ -117,15 +117,15 @@ microvms_in_testbed() {
 }
 
 more_containers_in_testbed() {
-	in_testbed "sandboxes, ordinary users" --cgroup=v2 --timeout=1200 "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_network.bats" \
+	in_testbed "sandboxes, ordinary users" --cgroup=v2 --timeout=1400 "$tests/parity.bats" "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_network.bats" \
 		"$tests/sandbox_roots.bats"
 	# criu takes ten seconds there for what takes one elsewhere: of the tests those that go the whole way.
 	in_testbed "checkpoint and restore" --cgroup=v2 --with=criu --timeout=400 --filter='goes on|terminal comes' "$tests/checkpoint.bats"
 }
 
 more_microvms_in_testbed() {
-	in_testbed "the micro-VM's own" --cgroup=v2 --timeout=1500 --test-timeout=200 --env=DUET_ISOLATION=microvm --pack=build/guest/vmlinux.map \
-		"$tests"/vm/*.bats
+	in_testbed "the micro-VM's own" --cgroup=v2 --timeout=1700 --test-timeout=200 --env=DUET_ISOLATION=microvm --pack=build/guest/vmlinux.map \
+		"$tests/parity.bats" "$tests"/vm/*.bats
 }
 
 # Emulated machines keep one processor busy each: two at a time.
