@@ -11,14 +11,29 @@
 #define __has_feature(feature) 0
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define SANITIZED true
+#define SANITIZED   true
+#define STACK_BYTES (1U << 20)
 #else
-#define SANITIZED false
+#define SANITIZED   false
+#define STACK_BYTES (256U << 10)
 #endif
 
 void confine_prepare(void)
 {
 	(void)mallopt(M_ARENA_MAX, 1);
+}
+
+int confine_start_thread(pthread_t *thread, void *(*start)(void *argument), void *argument)
+{
+	pthread_attr_t attributes;
+	int result = pthread_attr_init(&attributes);
+
+	if (result)
+		return result;
+	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	result = pthread_create(thread, &attributes, start, argument);
+	(void)pthread_attr_destroy(&attributes);
+	return result;
 }
 
 void confine_drop_bounding_set(void)

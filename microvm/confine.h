@@ -27,6 +27,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -49,6 +50,9 @@ extern const struct thread_filter fs_filter;
 /* Before a process makes threads that are confined: the C library then shares one heap among them, instead of mapping
  * one per thread by calls that filters would have to allow. */
 void confine_prepare(void);
+/* As pthread_create(3), with a stack of the size that such a thread needs: of the usual 8 MiB the kernel may back 2 at
+ * once by a huge page. */
+int confine_start_thread(pthread_t *thread, void *(*start)(void *argument), void *argument);
 /* Best effort (it needs CAP_SETPCAP); without execve(2) there is little that it could still give. */
 void confine_drop_bounding_set(void);
 /* The calling thread holds no capability of any kind any more. 0 or a negative errno. */

@@ -453,7 +453,7 @@ int vcpu_start(struct vcpu *vcpu, const struct vcpu_bus *bus, struct vcpu_gate *
 
 	vcpu->bus = bus;
 	vcpu->gate = gate;
-	result = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	result = confine_start_thread(&vcpu->thread, vcpu_thread, vcpu);
 	if (result)
 		return error_set(err, result, "start the thread of vCPU %u", vcpu->index);
 	vcpu->started = true;

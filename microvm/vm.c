@@ -465,7 +465,7 @@ static int start_threads(struct vm *vm, struct error *err)
 
 	if (result)
 		return result;
-	result = pthread_create(&vm->io_thread, NULL, io_thread, vm);
+	result = confine_start_thread(&vm->io_thread, io_thread, vm);
 	if (result)
 		return error_set(err, result, "start the devices' thread");
 	vm->io_started = true;

@@ -19,7 +19,6 @@
 
 /* Then the loop looks at whether it is to stop. */
 #define REQUESTS_PER_TURN 64
-#define STACK_BYTES       (128U << 10)
 
 static struct blk *blk_of(struct virtio_device *device)
 {
@@ -249,19 +248,14 @@ static void stop(struct blk *blk)
 
 static int start_threads(struct blk *blk)
 {
-	pthread_attr_t attributes;
-	int result = pthread_attr_init(&attributes);
+	int result = 0;
 
-	if (result)
-		return result;
-	(void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	while (blk->thread_count < ARRAY_SIZE(blk->threads) && !result) {
-		result = pthread_create(&blk->threads[blk->thread_count], &attributes,
-			blk->thread_count ? worker_thread : loop_thread, blk);
+		result = confine_start_thread(
+			&blk->threads[blk->thread_count], blk->thread_count ? worker_thread : loop_thread, blk);
 		if (!result)
 			blk->thread_count++;
 	}
-	(void)pthread_attr_destroy(&attributes);
 	return result;
 }
 

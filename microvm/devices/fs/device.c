@@ -143,7 +143,7 @@ int fs_start(struct fs *fs, struct error *err)
 	confine_prepare();
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	result = pthread_create(&fs->thread, NULL, thread_main, fs);
+	result = confine_start_thread(&fs->thread, thread_main, fs);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (result)
 		return error_set(err, result, "start the file server's thread");
