@@ -101,7 +101,7 @@ tells_of() {
 
 # The end of file that script(1) types may be echoed in front of the first line.
 on_screen() {
-	sed 's/^^@//' "$SCRATCH/screen.lines" | grep -qx -- "$1" "$SCRATCH/screen.lines" || fail "no \"$1\" on the terminal: $(cat "$SCRATCH/screen.lines")"
+	sed 's/.*^@//' "$SCRATCH/screen.lines" | grep -qx -- "$1" || fail "no \"$1\" on the terminal: $(cat "$SCRATCH/screen.lines")"
 }
 
 # hears SIGNAL-NAME SIGNAL: kill's argument, and what the process says of it.
