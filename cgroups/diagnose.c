@@ -24,7 +24,7 @@ static const char *reason(const char *name_v1)
 	case KERNEL_CONTROLLER_ON_V1:
 		break;
 	}
-	return "its v1 hierarchy is not mounted";
+	return "a v1 hierarchy has it, which is not mounted, or cannot take what only v2 knows";
 }
 
 /* The group above that has the controller and does not hand it on, mostly for its processes (allocated); NULL: none. */

@@ -97,7 +97,7 @@ void terminal_resize(const struct terminal *terminal)
 {
 	struct winsize size;
 
-	if (terminal && terminal->present && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+	if (terminal && terminal->present && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
 		(void)ioctl(terminal->master, TIOCSWINSZ, &size);
 }
 
