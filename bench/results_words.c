@@ -103,7 +103,7 @@ void exits_explain(const struct results *results, const struct results_exits *ex
 		print_after(words, ", ", "and", emulated);
 		strbuf_string(words, " instructions that KVM emulated");
 	}
-	if (per_operation >= EXITS_NONE)
+	if (per_operation >= EXITS_NONE || emulated >= EXITS_NONE)
 		return;
 	strbuf_string(words, ": it does not leave the guest");
 	if (!cell->has_ratio)

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
+#include "bench/bench.h"
 #include "bench/results.h"
 #include "bench/summary.h"
 
@@ -175,6 +177,49 @@ static void test_other_forms_are_refused_by_name(void **state)
 	}
 }
 
+static void explain(double nanoseconds, const char *reason, uint64_t count, struct strbuf *words)
+{
+	cleanup_results struct results *results = results_new();
+	struct results_case *entry;
+	struct results_exits *exits;
+
+	results_add_column(results, "host", "Host", NULL);
+	results_add_column(results, "microvm", "Micro-VM", NULL);
+	entry = results_case(results, results_suite(results, "syscalls", "System calls"), "getpid", "getpid", "ns");
+	results_add_sample(entry->cells, 100, 1);
+	results_add_sample(entry->cells + 1, nanoseconds, 1);
+	exits = results_add_exits(results, 1, "getpid", "getpid", 1000, 1);
+	results_add_exit(exits, reason, count);
+	results_summarize(results);
+	exits_explain(results, exits, words);
+}
+
+static void test_the_cost_of_an_operation_is_explained_by_its_exits(void **state)
+{
+	static const struct {
+		double nanoseconds;
+		const char *reason;
+		uint64_t count;
+		const char *words;
+	} cases[] = {
+		{ 110, "kvm.exits", 1,
+			"x 1.1 of the host's, with 0.001 exits: it does not leave the guest, and costs what" },
+		{ 300, "kvm.exits", 1, "the guest's page tables being walked" },
+		{ 50, "kvm.exits", 1, "the guest's kernel doing less than the host's" },
+		{ 3000, "kvm.exits", 2000, "x 30.0 of the host's, with 2 exits" },
+		{ 300000, "kvm.insn_emulation", 1234000, "and 1234 instructions that KVM emulated" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		cleanup_strbuf struct strbuf words = STRBUF_INIT;
+
+		explain(cases[i].nanoseconds, cases[i].reason, cases[i].count, &words);
+		assert_non_null(strstr(words.data, cases[i].words));
+		assert_true(!strstr(words.data, "does not leave") == (cases[i].nanoseconds >= 3000));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_rounds_that_differ_widen_the_interval),
 		cmocka_unit_test(test_a_report_is_read_back_as_it_was_written),
 		cmocka_unit_test(test_other_forms_are_refused_by_name),
+		cmocka_unit_test(test_the_cost_of_an_operation_is_explained_by_its_exits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
