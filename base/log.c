@@ -118,13 +118,18 @@ static void log_line(int fd, enum log_target target, enum log_format format, enu
 	strbuf_free(&line);
 }
 
+bool log_shows(enum log_level level)
+{
+	return level <= LOG_LEVEL_WARNING || log_state.debug;
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
 	int saved = errno;
 	char message[2048];
 	va_list arguments;
 
-	if (level > LOG_LEVEL_WARNING && !log_state.debug)
+	if (!log_shows(level))
 		return;
 	va_start(arguments, format);
 	(void)vsnprintf(message, sizeof(message), format, arguments);

@@ -31,6 +31,9 @@ int log_open(const struct log_options *options, struct error *err);
 /* The descriptor that messages go to, for a process that closes all others. */
 int log_descriptor(void);
 
+/* Are lines of that level written? For what takes long to find out. */
+bool log_shows(enum log_level level);
+
 /* Writes one line when the level is enabled. Never fails, never changes errno. */
 void log_write(enum log_level level, const char *format, ...) printf_like(2, 3);
 

@@ -72,27 +72,65 @@ static int read_at(int fd, void *data, size_t length, uint64_t offset)
 	return pread(fd, data, length, (off_t)offset) == (ssize_t)length ? 0 : -EIO;
 }
 
+struct statistics {
+	struct kvm_stats_header header;
+	char *descriptors;
+	size_t stride;
+};
+
+static void free_statistics(struct statistics *statistics)
+{
+	free(statistics->descriptors);
+}
+
+static int read_descriptors(int statistics_fd, struct statistics *statistics)
+{
+	struct kvm_stats_header *header = &statistics->header;
+
+	if (statistics_fd < 0 || read_at(statistics_fd, header, sizeof(*header), 0) < 0 ||
+		header->num_desc > DESCRIPTORS_MAX || header->name_size > NAME_BYTES_MAX)
+		return -EIO;
+	statistics->stride = sizeof(struct kvm_stats_desc) + header->name_size;
+	statistics->descriptors = xcalloc(header->num_desc + 1, statistics->stride);
+	return read_at(
+		statistics_fd, statistics->descriptors, header->num_desc * statistics->stride, header->desc_offset);
+}
+
+static const struct kvm_stats_desc *descriptor_at(const struct statistics *statistics, uint32_t index)
+{
+	return (const void *)(statistics->descriptors + index * statistics->stride);
+}
+
 void vm_counts_add_kvm(struct vm_counts *counts, int statistics_fd)
 {
 	const uint32_t kinds = KVM_STATS_TYPE_MASK;
-	struct kvm_stats_header header;
-	cleanup_free char *descriptors = NULL;
-	size_t stride;
+	cleanup(free_statistics) struct statistics statistics = { .descriptors = NULL };
 
-	if (statistics_fd < 0 || read_at(statistics_fd, &header, sizeof(header), 0) < 0 ||
-		header.num_desc > DESCRIPTORS_MAX || header.name_size > NAME_BYTES_MAX)
+	if (read_descriptors(statistics_fd, &statistics) < 0)
 		return;
-	stride = sizeof(struct kvm_stats_desc) + header.name_size;
-	descriptors = xcalloc(header.num_desc + 1, stride);
-	if (read_at(statistics_fd, descriptors, header.num_desc * stride, header.desc_offset) < 0)
-		return;
-	for (uint32_t i = 0; i < header.num_desc; i++) {
-		const struct kvm_stats_desc *descriptor = (const void *)(descriptors + i * stride);
-		cleanup_free char *name = xstrndup((const char *)(descriptor + 1), header.name_size);
+	for (uint32_t i = 0; i < statistics.header.num_desc; i++) {
+		const struct kvm_stats_desc *descriptor = descriptor_at(&statistics, i);
+		cleanup_free char *name = xstrndup((const char *)(descriptor + 1), statistics.header.name_size);
 		uint64_t value;
 
 		if ((descriptor->flags & kinds) == KVM_STATS_TYPE_CUMULATIVE && descriptor->size == 1 &&
-			read_at(statistics_fd, &value, sizeof(value), header.data_offset + descriptor->offset) == 0)
+			read_at(statistics_fd, &value, sizeof(value),
+				statistics.header.data_offset + descriptor->offset) == 0)
 			add(counts, "kvm.", name, value);
 	}
+}
+
+uint64_t vm_counts_offset(int statistics_fd, const char *name)
+{
+	cleanup(free_statistics) struct statistics statistics = { .descriptors = NULL };
+
+	if (read_descriptors(statistics_fd, &statistics) < 0)
+		return 0;
+	for (uint32_t i = 0; i < statistics.header.num_desc; i++) {
+		const struct kvm_stats_desc *descriptor = descriptor_at(&statistics, i);
+
+		if (strncmp((const char *)(descriptor + 1), name, statistics.header.name_size) == 0)
+			return (uint64_t)statistics.header.data_offset + descriptor->offset;
+	}
+	return 0;
 }

@@ -30,5 +30,7 @@ void vm_counts_free(struct vm_counts *counts);
 void vm_counts_add_exits(struct vm_counts *counts, const uint64_t exits[VCPU_EXIT_REASONS]);
 /* From a descriptor that KVM_GET_STATS_FD gave; negative: nothing. Only sums since the beginning are taken. */
 void vm_counts_add_kvm(struct vm_counts *counts, int statistics_fd);
+/* Where in such a descriptor one of KVM's statistics is, to be read as 64 bits there; 0: it has none of that name. */
+uint64_t vm_counts_offset(int statistics_fd, const char *name);
 
 #endif

@@ -28,11 +28,13 @@
  * patch for SYSCALL.
  */
 /* The clock: this KVM cannot set a guest's time stamp counter, which would leap when a guest goes on from a snapshot;
- * kvm-clock's can be set. */
+ * kvm-clock's can be set. And the kernel's RCU thread need not look twice a tick for processors that rest: nobody
+ * waits for it (rcupdate.rcu_expedited). */
 #define SOFTKVM_CMDLINE                                                                                        \
 	"clearcpuid=popcnt,erms,fsrm,cx16,smap,smep,umip,invpcid,pcid,fsgsbase,xsaveopt,xsavec,xsaves,xgetbv1" \
 	" mitigations=off rodata=off percpu_alloc=page initcall_blacklist=param_sysfs_init,irq_sysfs_init"     \
-	" duet_syscall_repair clocksource=kvm-clock"
+	" duet_syscall_repair clocksource=kvm-clock"                                                           \
+	" rcutree.jiffies_till_first_fqs=100 rcutree.jiffies_till_next_fqs=100"
 
 #define SOFTKVM_COMPONENTS 64
 

@@ -166,6 +166,7 @@ static int set_up_soft(
 		.area_bytes = machine->xsave_bytes,
 	};
 	vcpu->soft = soft;
+	vcpu->rest_offset = vm_counts_offset(vcpu->statistics_fd, "halt_wait_ns");
 	result = ioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
 	vcpu->tsc_khz = result > 0 ? (uint64_t)result : 0;
 	vcpu->large_xsave = machine->xsave_bytes > sizeof(struct kvm_xsave);
@@ -307,12 +308,15 @@ static void handle_wrmsr(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	struct softkvm_progress progress;
-	uint64_t now = 0;
+	uint64_t now = 0, rested_ns = 0;
+	bool known;
 
 	run->msr.error = 1;
 	if (!vcpu->soft || run->msr.index != SOFTKVM_TIMER_MSR || get_msr(vcpu, MSR_TSC, &now) != 0)
 		return;
-	softkvm_timer_progress(&progress);
+	known = vcpu->rest_offset && pread(vcpu->statistics_fd, &rested_ns, sizeof(rested_ns),
+					     (off_t)vcpu->rest_offset) == sizeof(rested_ns);
+	softkvm_timer_progress(rested_ns, known, &progress);
 	run->msr.error =
 		set_msr(vcpu, SOFTKVM_TIMER_MSR,
 			softkvm_timer_deadline(&vcpu->timer, run->msr.data, now, vcpu->tsc_khz, &progress)) != 0;

@@ -63,6 +63,7 @@ struct vcpu {
 	bool large_xsave;
 	uint64_t tsc_khz;
 	struct softkvm_timer timer;
+	uint64_t rest_offset; /* where statistics_fd has the time at rest; 0: nowhere */
 };
 
 struct vcpu_options {

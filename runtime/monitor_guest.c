@@ -251,12 +251,28 @@ static int hear_exited(struct monitor *monitor, struct wire_reader *in, struct e
 	return in->left ? hear_memory(monitor, exit_status, in, err) : 0;
 }
 
+/* Where the guest's kernel runs in an emulator, its instructions are what time is spent on. */
+static void log_emulated(struct monitor *monitor)
+{
+	cleanup_vm_counts struct vm_counts counts = { 0 };
+
+	if (!log_shows(LOG_LEVEL_DEBUG))
+		return;
+	vm_count(monitor->vm, &counts);
+	for (size_t i = 0; i < counts.count; i++) {
+		if (strcmp(counts.entries[i].name, "kvm.insn_emulation") == 0)
+			log_debug("guest instructions emulated so far: %llu",
+				(unsigned long long)counts.entries[i].count);
+	}
+}
+
 static int hear(struct monitor *monitor, struct error *err)
 {
 	struct wire_reader in = { .next = monitor->reader.payload, .left = monitor->reader.length };
 
 	log_debug("guest message %u, %.1f ms after its first instruction, %.1f ms of processor time",
 		monitor->reader.type, monitor_now_ms() - monitor->begin_ms, monitor_spent_ms());
+	log_emulated(monitor);
 	switch (monitor->reader.type) {
 	case GUEST_HELLO:
 		return hear_hello(monitor, &in, err);

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define IMAGE_DEVICE "/dev/vda"
 /* Of an image that cannot be written to: where it is mounted, and what is written beside it. */
 #define LOWER_PATH              "/lower"
@@ -46,6 +48,12 @@ int machine_mount_proc(struct error *err)
 	return 0;
 }
 
+void machine_quiet(void)
+{
+	/* A kernel that looks for memory to compact twice a second never leaves an idle guest's pages alone. */
+	(void)file_write(AT_FDCWD, "/proc/sys/vm/compaction_proactiveness", "0");
+}
+
 int machine_mount_share(struct error *err)
 {
 	if (mount(GUEST_SHARE_TAG, GUEST_SHARE_PATH, "virtiofs", 0, NULL) < 0)
@@ -67,7 +75,7 @@ static int try_image(const char *path, unsigned long flags)
 }
 
 /* Made in the initial file system, which is in memory. */
-static int make_directories(const char *const *paths, size_t count, struct error *err)
+static int make_points(const char *const *paths, size_t count, struct error *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (mkdir(paths[i], 0755) < 0)
@@ -84,7 +92,7 @@ static int mount_layer(struct error *err)
 
 	if (mount("layer", LAYER_PATH, "tmpfs", 0, "mode=755") < 0)
 		return error_set(err, errno, "mount a file system in memory in the guest");
-	result = make_directories(paths, ARRAY_SIZE(paths), err);
+	result = make_points(paths, ARRAY_SIZE(paths), err);
 	if (result < 0)
 		return result;
 	if (mount("root", GUEST_IMAGE_PATH, "overlay", 0,
@@ -97,7 +105,7 @@ int machine_mount_image(struct error *err)
 {
 	static const char *const paths[] = { GUEST_IMAGE_PATH, LOWER_PATH, LAYER_PATH };
 	struct statvfs status;
-	int result = make_directories(paths, ARRAY_SIZE(paths), err);
+	int result = make_points(paths, ARRAY_SIZE(paths), err);
 
 	if (result < 0)
 		return result;

@@ -10,6 +10,8 @@
 /* Descriptors 0 to 2 exist (the kernel's log where there is no console), so that nothing else gets these numbers. */
 void machine_reserve_standard_streams(void);
 int machine_mount_proc(struct error *err);
+/* Turns off what the kernel does of its own accord now and then. */
+void machine_quiet(void);
 /* The share of the host at GUEST_SHARE_PATH. */
 int machine_mount_share(struct error *err);
 /* The first disk at GUEST_IMAGE_PATH: as it is when it can be written to, else under a layer in memory that takes what

@@ -41,8 +41,10 @@ static int boot(struct init *init, struct error *err)
 	if (result < 0)
 		return result;
 	machine_reserve_standard_streams();
-	if (!init->socket_path)
+	if (!init->socket_path) {
+		machine_quiet();
 		group_prepare(init);
+	}
 	/* Here the machine's snapshot is taken: what went before is done once for all that go on from it. */
 	init->control_fd = machine_connect(init, GUEST_PORT_CONTROL, false, err);
 	if (init->control_fd < 0)
