@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Start-up, measured in turn in one run: containers against crun, runc and bubblewrap, and the floor under all of them; micro-VMs against QEMU's
-# microvm machine with the same kernel. Prints tables, and writes the same to BUILD/bench-start.json.
+# microvm machine with the same kernel. Prints tables, and writes the same to BUILD/bench-start.json; where that cannot be written to, its last line is
+# that.
 #   bench-start.sh BUILD [PART…]      parts: run seccomp life exec throughput microvm (default: all)
 # RUNS= and VM_RUNS= set the number of rounds.
 set -euo pipefail
@@ -75,6 +76,10 @@ for part in "${parts[@]}"; do
 done
 
 jq -s --arg machine "$machine" --arg kernel "$(uname -r)" --argjson processors "$(nproc)" --arg version "$version" \
-	'{machine: $machine, kernel: $kernel, processors: $processors, duet: $version, tables: .}' "$results" >"$build/bench-start.json"
+	'{machine: $machine, kernel: $kernel, processors: $processors, duet: $version, tables: .}' "$results" >"$work/bench-start.json"
 echo
-echo "written to $build/bench-start.json"
+if cp "$work/bench-start.json" "$build/bench-start.json" 2>/dev/null; then
+	echo "written to $build/bench-start.json"
+else
+	jq -c . "$work/bench-start.json"
+fi
