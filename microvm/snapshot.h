@@ -14,6 +14,8 @@
 #ifndef DUET_MICROVM_SNAPSHOT_H
 #define DUET_MICROVM_SNAPSHOT_H
 
+#include <stdbool.h>
+
 #include "base/sha256.h"
 #include "base/strbuf.h"
 #include "base/wire.h"
@@ -34,6 +36,8 @@ struct snapshot {
 	struct snapshot_run *runs;
 	size_t run_count;
 	uint64_t memory_sum;
+	bool trusted; /* of its caller: the memory's sum was right when it was last compared, and the file is the same
+		       */
 };
 
 enum snapshot_pages {
@@ -48,7 +52,8 @@ int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct s
 /* Reads and checks header and state. -EINVAL: not a snapshot, damaged, cut short, of another version; -ESTALE: of
  * another key. */
 int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err);
-/* Maps the saved pages privately over the guest's memory, and compares their sum. */
+/* Maps the saved pages privately over the guest's memory, and compares their sum (which reads all of them) unless it is
+ * trusted. */
 int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);
 /* The same by reading them: the file may change or go afterwards. */
 int snapshot_read(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);

@@ -363,6 +363,7 @@ static int build(struct vm *vm, const struct vm_config *config, struct error *er
 		result = snapshot_open(config->snapshot_fd, config->snapshot_key, &snapshot, err);
 	if (!result && saved)
 		result = vm_compare_state(vm, &snapshot, err);
+	snapshot.trusted = config->snapshot_trusted;
 	if (!result)
 		result = guest_memory_map(&vm->memory, config->memory_bytes, config->memory_pages, err);
 	if (!result && saved)

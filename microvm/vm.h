@@ -59,6 +59,7 @@ struct vm_config {
 	int snapshot_fd; /* a snapshot to go on from, in place of booting; 0 or less: none. On failure: boot without it
 			  */
 	const unsigned char *snapshot_key; /* vm_snapshot_key(), or VM_CHECKPOINT_KEY */
+	bool snapshot_trusted;             /* its memory was compared with its sum before, and the file is the same */
 	bool snapshot_read;                /* its memory is read, in place of being mapped and shared */
 	int console_fd;                    /* where the guest kernel's serial console goes; -1: no serial port at all */
 };

@@ -267,10 +267,13 @@ static int microvm_go_on_or_boot(struct launch *launch, struct vm_config *config
 		if (result < 0)
 			return result;
 	}
-	if (use == TEMPLATE_READ) {
+	if (use == TEMPLATE_READ || use == TEMPLATE_READ_TRUSTED) {
 		config->snapshot_fd = template;
+		config->snapshot_trusted = use == TEMPLATE_READ_TRUSTED;
 		if (vm_create(vm, config, err) == 0) {
 			log_debug("the guest goes on from a template");
+			if (use == TEMPLATE_READ)
+				(void)message_send(launch->child.socket, LAUNCH_TEMPLATE_WHOLE, NULL, 0, -1);
 			return 0;
 		}
 		log_debug("%s", err->message);
@@ -474,6 +477,7 @@ static void microvm_release(struct launch *launch)
 	close_fd(&vm->template.fd);
 	close_fd(&vm->debug_fd);
 	close_fd(&vm->log_fd);
+	close_fd(&vm->template.read_fd);
 	container_plan_free(&vm->guest);
 	network_plan_free(&vm->network);
 	strbuf_free(&vm->limits);

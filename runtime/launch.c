@@ -195,6 +195,7 @@ static int launch_converse(struct launch *launch, struct message *message, struc
 			break;
 		case LAUNCH_TEMPLATE:
 		case LAUNCH_TEMPLATE_SAVED:
+		case LAUNCH_TEMPLATE_WHOLE:
 		case LAUNCH_TEMPLATE_BAD:
 			result = template_answer(launch, message, err);
 			break;
@@ -419,6 +420,7 @@ int launch_create(const struct launch_options *options, struct launch **ret, str
 	launch->vm.debug_fd = launch->vm.log_fd = launch->vm.passt_fd = launch->vm.checkpoint_fd = launch->vm.kvm_fd =
 		launch->vm.kernel_fd = launch->vm.initrd_fd = launch->vm.proc_fd = -EBADF;
 	launch->vm.template_fd = launch->vm.template.directory_fd = launch->vm.template.fd = -EBADF;
+	launch->vm.template.read_fd = -EBADF;
 	launch->vm.image_fd = -EBADF;
 	for (unsigned kind = 0; kind < NAMESPACE_KINDS; kind++)
 		launch->namespace_fds[kind] = -EBADF;

@@ -45,6 +45,7 @@ enum launch_message {
 	LAUNCH_TUN, /* a monitor asks for /dev/net/tun, opened in its network namespace; answered by the same with it */
 	LAUNCH_TEMPLATE,       /* a monitor asks, with a key; answered by the same: u32 enum template_use, descriptor */
 	LAUNCH_TEMPLATE_SAVED, /* the file of TEMPLATE_SAVE is complete */
+	LAUNCH_TEMPLATE_WHOLE, /* the file of TEMPLATE_READ was looked through and is undamaged */
 	LAUNCH_TEMPLATE_BAD,   /* the file of TEMPLATE_READ is of no use */
 	LAUNCH_PREPARED,
 	LAUNCH_ACCEPTED, /* answered by DONE: from then on the child lives on its own */
@@ -99,6 +100,7 @@ struct launch_options {
 
 struct launch_template {
 	int directory_fd, fd; /* of the templates; of the one that the monitor writes. -EBADF: none */
+	int read_fd;          /* of the one that the monitor goes on from and looks through first */
 	char name[65];
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -65,6 +66,44 @@ static int open_template(int directory, const char *name)
 	return take_fd(&fd);
 }
 
+/* ---- what was looked through ---- */
+
+#define WHOLE_ATTRIBUTE "user.duet.whole"
+
+struct whole_note {
+	char text[96];
+};
+
+/* The start of the host, so that what a crash left half written is looked at again, and the last change. */
+static int make_note(int fd, struct whole_note *note)
+{
+	cleanup_strbuf struct strbuf boot_id = STRBUF_INIT;
+	struct stat status;
+
+	if (fstat(fd, &status) < 0 || file_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", 64, &boot_id) < 0)
+		return -EIO;
+	(void)snprintf(note->text, sizeof(note->text), "%.36s %lld.%09ld", boot_id.data,
+		(long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+	return 0;
+}
+
+/* A file system without such attributes has every start look through the file. */
+static void note_whole(int fd)
+{
+	struct whole_note note;
+
+	if (fd >= 0 && make_note(fd, &note) == 0)
+		(void)fsetxattr(fd, WHOLE_ATTRIBUTE, note.text, strlen(note.text), 0);
+}
+
+static bool is_noted_whole(int fd)
+{
+	struct whole_note note, found = { .text = "" };
+
+	return make_note(fd, &note) == 0 && fgetxattr(fd, WHOLE_ATTRIBUTE, found.text, sizeof(found.text) - 1) > 0 &&
+	       strcmp(note.text, found.text) == 0;
+}
+
 static int answer(const struct launch *launch, uint32_t use, int fd, struct error *err)
 {
 	int result = message_send(launch->child.socket, LAUNCH_TEMPLATE, &use, sizeof(use), fd);
@@ -93,8 +132,13 @@ static int give(struct launch *launch, const struct message *message, struct err
 		return answer(launch, TEMPLATE_NONE, -1, err);
 	}
 	fd = open_template(template->directory_fd, template->name);
-	if (fd >= 0)
-		return answer(launch, TEMPLATE_READ, fd, err);
+	if (fd >= 0 && is_noted_whole(fd))
+		return answer(launch, TEMPLATE_READ_TRUSTED, fd, err);
+	if (fd >= 0) {
+		close_fd(&template->read_fd);
+		template->read_fd = take_fd(&fd);
+		return answer(launch, TEMPLATE_READ, template->read_fd, err);
+	}
 	if (fd == -ENOENT)
 		template->fd = openat(template->directory_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (template->fd < 0)
@@ -109,6 +153,7 @@ static void keep(const struct launch *launch, struct launch_template *template)
 
 	if (template->fd < 0)
 		return;
+	note_whole(template->fd);
 	/* By a name of its own and a rename: somebody else may have been as fast. */
 	if (linkat(AT_FDCWD, fd_path(template->fd).text, template->directory_fd, temporary, AT_SYMLINK_FOLLOW) < 0 ||
 		renameat(template->directory_fd, temporary, template->directory_fd, template->name) < 0)
@@ -127,6 +172,10 @@ int template_answer(struct launch *launch, const struct message *message, struct
 		return give(launch, message, err);
 	case LAUNCH_TEMPLATE_SAVED:
 		keep(launch, template);
+		return 0;
+	case LAUNCH_TEMPLATE_WHOLE:
+		note_whole(template->read_fd);
+		close_fd(&template->read_fd);
 		return 0;
 	default:
 		log_warning("the template %s cannot be used and is removed: the guest boots", template->name);

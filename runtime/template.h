@@ -8,7 +8,9 @@
  * is to share nothing with others. The name is the key (microvm/vm.h). A file is never
  * changed: it is made without a name and linked when it is complete, so that nobody sees half of one, and a command
  * that is killed leaves nothing. A damaged one is removed and the guest boots. When all together take more than
- * TEMPLATES_MAX_BYTES, those that were not used for the longest time go.
+ * TEMPLATES_MAX_BYTES, those that were not used for the longest time go. That a file's memory is whole is noted at it
+ * in an extended attribute, with the host's boot id and the file's mtime: it is looked through once after each start of
+ * the host, and whenever it was written to.
  *
  * The monitor opens nothing: it asks the runtime, over the launch's socket, for the file of a key.
  */
@@ -21,12 +23,14 @@
 #define TEMPLATES_MAX_BYTES (1ULL << 30) /* on disk: holes do not count */
 
 enum template_use {
-	TEMPLATE_NONE, /* boot */
-	TEMPLATE_READ, /* go on from it */
-	TEMPLATE_SAVE, /* boot, and write it */
+	TEMPLATE_NONE,         /* boot */
+	TEMPLATE_READ,         /* look through it and go on from it */
+	TEMPLATE_SAVE,         /* boot, and write it */
+	TEMPLATE_READ_TRUSTED, /* go on from it: since this host started it was written or looked through, and not
+				  changed */
 };
 
-/* ---- in the runtime: LAUNCH_TEMPLATE, LAUNCH_TEMPLATE_SAVED, LAUNCH_TEMPLATE_BAD ---- */
+/* ---- in the runtime: LAUNCH_TEMPLATE and LAUNCH_TEMPLATE_* ---- */
 
 int template_answer(struct launch *launch, const struct message *message, struct error *err);
 
