@@ -224,6 +224,12 @@ USER_NAMESPACE='.linux.namespaces += [{"type": "user"}]
 	rm -rf "$own"
 }
 
+@test "exec: a caller's terminal without a size leaves the process file's" {
+	start .
+	jq -n '{terminal: true, args: ["stty", "size"], cwd: "/", consoleSize: {height: 11, width: 22}}' >"$BATS_TEST_TMPDIR/process.json"
+	script -qec "'$DUET' --root '$ROOT' exec --process '$BATS_TEST_TMPDIR/process.json' '$ID'" /dev/null </dev/null | grep '^11 22'
+}
+
 @test "--console-socket and --pidfd-socket receive the terminal and the pidfd" {
 	local pid receiver
 	[ -x "$BUILD/tests/tools/receive_fd" ] || skip "the test tools are not built: make test-programs"
