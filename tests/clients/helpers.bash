@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034,SC2154 # used by the tests; set by run
 bats_require_minimum_version 1.5.0
 
 # What the files of this folder share. They run in a room (see room) or in the testbed.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What a kubelet asks of the CRI, in words of the tests. A test sets $name.
+# What a kubelet asks of the CRI, in words of the tests. A test sets $name, and reads $log.
+# shellcheck disable=SC2034,SC2154 # the tests are other files
 
 cri() {
 	"$HERE/cri" "$@"

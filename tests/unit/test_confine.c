@@ -188,10 +188,13 @@ static void do_common_work(void)
 	struct timespec now;
 	void *small = malloc(100), *large = malloc(1 << 20), *larger = realloc(large, 4 << 20);
 
-	if (larger)
-		memset(larger, 1, 4 << 20);
 	free(small);
-	free(larger ? larger : large);
+	if (!larger) {
+		free(large);
+		return;
+	}
+	memset(larger, 1, 4 << 20);
+	free(larger);
 	(void)syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
 }
 
