@@ -5,12 +5,12 @@
 # Here one kernel, duet's, runs in both: on that machine itself, and in a micro-VM on it; mitigations=off in all. Prints the null system call
 # and the anonymous page fault of both, then what `duet bench` says there of the same and of file work; ends with 1 when the null call in the
 # micro-VM is more than 20 % off.
-#   bench-null.sh BUILD          RUNS= rounds of duet bench (default 3)
+#   bench-null.sh BUILD          RUNS= rounds of duet bench (default 10)
 set -euo pipefail
 
 DUET_BUILD=$(cd "${1:-build}" && pwd)
 export DUET_BUILD
-runs=${RUNS:-3}
+runs=${RUNS:-10}
 # shellcheck disable=SC2034 # for the messages of what is sourced
 tool=bench-null
 # shellcheck source=tests/testbed/machine.bash
@@ -31,7 +31,7 @@ measure_bare() {
 	local line name pid given orders_given=0
 	mapfile -t given < <(orders)
 	coproc serial {
-		timeout 100 qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none "${machine_hardware[@]}" -smp 1 -m 512 \
+		timeout 100 qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none "${machine_hardware[@]}" -smp 2 -m 512 \
 			-kernel "$build/guest/vmlinux" -initrd "$out/initrd.cpio" -serial stdio \
 			-append "console=ttyS0 quiet panic=-1 reboot=k no_timer_check tsc=reliable tsc_early_khz=$tsc_khz noreplace-smp mitigations=off rdinit=/measure -- serve /"
 	}

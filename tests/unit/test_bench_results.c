@@ -207,6 +207,7 @@ static void test_the_cost_of_an_operation_is_explained_by_its_exits(void **state
 		{ 300, "kvm.exits", 1, "the guest's page tables being walked" },
 		{ 50, "kvm.exits", 1, "the guest's kernel doing less than the host's" },
 		{ 3000, "kvm.exits", 2000, "x 30.0 of the host's, with 2 exits" },
+		{ 3000, "mmio", 6000, "among them mmio 6" },
 		{ 300000, "kvm.insn_emulation", 1234000, "and 1234 instructions that KVM emulated" },
 	};
 
