@@ -118,7 +118,7 @@ microvms_in_testbed() {
 
 more_containers_in_testbed() {
 	in_testbed "sandboxes, ordinary users" --cgroup=v2 --timeout=1400 "$tests/parity.bats" "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_network.bats" \
-		"$tests/sandbox_roots.bats"
+		"$tests/sandbox_roots.bats" "$tests/sandbox_rootless.bats"
 	# criu takes ten seconds there for what takes one elsewhere: of the tests those that go the whole way.
 	in_testbed "checkpoint and restore" --cgroup=v2 --with=criu --timeout=400 --filter='goes on|terminal comes' "$tests/checkpoint.bats"
 }
