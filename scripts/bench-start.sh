@@ -81,5 +81,5 @@ echo
 if cp "$work/bench-start.json" "$build/bench-start.json" 2>/dev/null; then
 	echo "written to $build/bench-start.json"
 else
-	jq -c . "$work/bench-start.json"
+	jq -Mc . "$work/bench-start.json"
 fi
