@@ -61,7 +61,8 @@ kernel_hash() {
 		config_options
 		patch_hunks
 		source_identity "$1"
-		"${CC:-gcc}" --version | head -n 1
+		# shellcheck disable=SC2086 # "ccache gcc" is two words
+		${CC:-gcc} --version | head -n 1
 		ld --version | head -n 1
 	} | sha256sum | cut -c 1-32
 }
