@@ -5,18 +5,16 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/helper_program.h"
 #include "base/procfs.h"
 #include "base/sys.h"
 #include "ns/namespaces.h"
-
-extern char **environ;
 
 struct id_map {
 	const char *file, *helper; /* "uid_map", "newuidmap" */
@@ -43,38 +41,10 @@ static int write_map(int procfs, pid_t pid, const struct id_map *map)
 	return write_proc_file(procfs, pid, map->file, text.data);
 }
 
-/* Runs the helper and keeps the first line of what it complains of. 0, or a negative errno; -EPERM: it has failed. */
-static int spawn_helper(char **arguments, char *complaint, size_t size)
-{
-	posix_spawn_file_actions_t actions;
-	int pipe_fds[2], status = 0, code;
-	size_t length = 0;
-	ssize_t got;
-	pid_t pid;
-
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return -errno;
-	(void)posix_spawn_file_actions_init(&actions);
-	(void)posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], STDERR_FILENO);
-	code = posix_spawnp(&pid, arguments[0], &actions, NULL, arguments, environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	close_fd(&pipe_fds[1]);
-	while (!code && length + 1 < size && (got = read(pipe_fds[0], complaint + length, size - 1 - length)) > 0)
-		length += (size_t)got;
-	complaint[length] = '\0';
-	complaint[strcspn(complaint, "\n")] = '\0';
-	close_fd(&pipe_fds[0]);
-	if (code)
-		return -code;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status == 0 ? 0 : -EPERM;
-}
-
 static int run_helper(pid_t pid, const struct id_map *map, struct error *err)
 {
 	char **arguments = xcalloc(3 + 3 * (size_t)map->count, sizeof(*arguments));
-	char complaint[256] = "";
+	char complaint[256];
 	size_t count = 0;
 	int result;
 
@@ -85,7 +55,7 @@ static int run_helper(pid_t pid, const struct id_map *map, struct error *err)
 		arguments[count++] = xprintf("%u", map->mappings[i].host_id);
 		arguments[count++] = xprintf("%u", map->mappings[i].size);
 	}
-	result = spawn_helper(arguments, complaint, sizeof(complaint));
+	result = helper_program_run(arguments, -EBADF, complaint, sizeof(complaint));
 	free_strings(arguments);
 	if (result == 0)
 		return 0;

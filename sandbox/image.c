@@ -224,7 +224,7 @@ int image_place(struct sandbox *sandbox, const struct image *image, struct error
 	if (mkdirat(sandbox->scratch_fd, IMAGE_PLACE, 0755) < 0)
 		return error_set(err, errno, "make the directory of the root file system");
 	if (image->kind == IMAGE_FILE_SYSTEM)
-		return loop_mount(image->fds[0], image->file_system, path, err);
+		return loop_mount_image(image->fds[0], image->file_system, path, err);
 	root = openat(sandbox->scratch_fd, IMAGE_PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 || fchown(root, sandbox->first_id, sandbox->first_id) < 0)
 		return error_set(err, errno, "make the directory of the root file system");

@@ -43,7 +43,9 @@ int image_place(struct sandbox *sandbox, const struct image *image, struct error
 /* oci_layout.c. tag may be NULL. */
 int layout_open(int directory, const char *tag, struct image *image, struct error *err);
 
-/* loop.c: mounts a disk image read-only on a path, by a loop device that goes with the mount. */
-int loop_mount(int image, const char *file_system, const char *path, struct error *err);
+/* loop.c: mounts a disk image read-only on a path, by a loop device that goes with the mount; and a file of our own
+ * with ext4 in it, writable. */
+int loop_mount_image(int image, const char *file_system, const char *path, struct error *err);
+int loop_mount_disk(int file, const char *path, struct error *err);
 
 #endif

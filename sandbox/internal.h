@@ -60,7 +60,8 @@ struct sandbox_result {
 	struct cgroup_statistics usage;
 	uint64_t user_ms, system_ms, process_peak_bytes, voluntary_switches, forced_switches;
 	bool statistics_there;
-	uint64_t disk_used_bytes; /* of the tmpfs, at the end */
+	bool disk_is_file;        /* not a tmpfs */
+	uint64_t disk_used_bytes; /* at the end */
 	struct sandbox_changes changes;
 	bool network_there;
 	struct egress_counts network;
@@ -80,10 +81,10 @@ struct sandbox {
 	char *workdir;      /* absolute, without symbolic links */
 	struct image image; /* of --rootfs, or of --bundle a directory */
 	char *base;         /* the lower root as a directory of the host's: "/", --rootfs, --bundle's, SCRATCH/image */
-	char *scratch;      /* absolute path of the tmpfs */
-	int locks_fd;       /* the directory under the tmpfs */
+	char *scratch;      /* absolute path of what --disk limits: a tmpfs, or an ext4 (disk.c) */
+	int locks_fd;       /* the directory under it */
 	int lock_fd;        /* a file in it, locked for as long as the supervisor lives */
-	int scratch_fd;     /* the tmpfs */
+	int scratch_fd;     /* of what is mounted there */
 	int rootfs_fd;      /* SCRATCH/rootfs, once it is mounted */
 	int lifeline_fd;    /* the guardian sees its other end close */
 	pid_t guardian;
@@ -108,6 +109,9 @@ struct sandbox {
 int scratch_open(struct sandbox *sandbox, struct error *err);
 /* Everything was cleaned up: the guardian may go. */
 void scratch_close(struct sandbox *sandbox);
+
+/* disk.c: mounts what --disk limits at sandbox->scratch, of this mount namespace. */
+int disk_mount(struct sandbox *sandbox, struct error *err);
 
 /* rootless.c: of a caller without privilege. What holds the limits is found out; one that was asked for and cannot be
  * held is refused. */

@@ -179,13 +179,14 @@ static void write_network(struct json_writer *json, const struct egress_counts *
 	json_write_close(json, '}');
 }
 
-/* Where what --disk limits lies: pages of it are memory, of who wrote them. */
+/* Where what --disk limits lies: pages of a tmpfs are memory, of who wrote them. */
 static void write_disk(struct json_writer *json, const struct sandbox_result *result)
 {
 	json_write_key(json, "disk");
 	json_write_open(json, '{');
-	json_write_string_member(json, "kind", "tmpfs");
-	json_write_bool_member(json, "countedInMemory", !(result->not_in_force & SANDBOX_LIMIT_MEMORY));
+	json_write_string_member(json, "kind", result->disk_is_file ? "file" : "tmpfs");
+	json_write_bool_member(
+		json, "countedInMemory", !result->disk_is_file && !(result->not_in_force & SANDBOX_LIMIT_MEMORY));
 	put_u64(json, "usedBytes", result->disk_used_bytes);
 	json_write_close(json, '}');
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,11 +18,7 @@
 
 /* Below the state root; no container's id begins with a dot. */
 #define SCRATCH_DIRECTORY \
-	".sandbox" /* a locked file for each sandbox; in its own mount namespace its tmpfs lies there */
-
-/* So many files may be on the tmpfs. */
-#define BYTES_A_FILE 4096
-#define FILES_MIN    16384
+	".sandbox" /* a locked file for each sandbox; in its own mount namespace its disk lies there */
 
 /* What the supervisor could not do because it was killed. */
 static void scratch_remove_after(const char *state_root, const char *id)
@@ -101,16 +96,10 @@ static int scratch_lock(struct sandbox *sandbox, struct error *err)
 
 static int scratch_mount(struct sandbox *sandbox, struct error *err)
 {
-	uint64_t size = sandbox->settings->disk_bytes;
-	/* A file costs the kernel memory even when it is empty. */
-	uint64_t files = size / BYTES_A_FILE > FILES_MIN ? size / BYTES_A_FILE : FILES_MIN;
-	cleanup_free char *options = size == SANDBOX_UNLIMITED
-					     ? xstrdup("mode=0755,size=100%")
-					     : xprintf("mode=0755,size=%" PRIu64 ",nr_inodes=%" PRIu64, size, files);
+	int result;
 
 	if (sandbox->rootless) {
-		int result = rootless_enter(sandbox, err);
-
+		result = rootless_enter(sandbox, err);
 		if (result < 0)
 			return result;
 	} else if (unshare(CLONE_NEWNS) < 0) {
@@ -118,8 +107,9 @@ static int scratch_mount(struct sandbox *sandbox, struct error *err)
 	}
 	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
 		return error_set(err, errno, "separate the sandbox's mounts from the host's");
-	if (mount("sandbox", sandbox->scratch, "tmpfs", MS_NODEV, options) < 0)
-		return error_set(err, errno, "mount a tmpfs for the sandbox");
+	result = disk_mount(sandbox, err);
+	if (result < 0)
+		return result;
 	sandbox->scratch_fd = open(sandbox->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return sandbox->scratch_fd < 0 ? error_set(err, errno, "open %s", sandbox->scratch) : 0;
 }

@@ -23,6 +23,7 @@ struct sandbox_settings {
 	char *rootfs, *bundle;
 	char *workdir; /* NULL: the current directory */
 	char *workdir_mode;
+	char *disk_kind; /* "auto", "memory", "file" */
 	char **binds, **read_only_binds, **tmpfs, **copy_in, **copy_out;
 	char *keep_diff;
 	char **environment, **pass_environment;
@@ -90,6 +91,7 @@ struct sandbox_setting {
 	INITIAL("cpus", CPUS, cpus_milli, "N", "processors, 1.5 for one and a half", "none", NULL, true) \
 	INITIAL("pids", COUNT, pids, "N", "processes and threads", "512", NULL, true) \
 	INITIAL("disk", SIZE, disk_bytes, "SIZE", "what may be written to the root and the work directory", "1G", NULL, true) \
+	INITIAL("disk-kind", TEXT, disk_kind, "KIND", "where that lies: memory; file: in a nameless file beside the work directory's files; auto: file if --disk is more than --memory and it can be had", "auto", "auto|memory|file", false) \
 	INITIAL("file-size", SIZE, file_size_bytes, "SIZE", "the largest file", "none", NULL, true) \
 	INITIAL("open-files", COUNT, open_files, "N", "open files of one process", "1024", NULL, true) \
 	INITIAL("output-limit", SIZE, output_limit_bytes, "SIZE", "standard output and error together; what is beyond is cut, and said", "64M", NULL, true) \

@@ -25,6 +25,7 @@
 
 #define LOOK_MS        100  /* between two looks at the processor time */
 #define LAST_OUTPUT_MS 1000 /* for the output of what had to be ended */
+#define FULL_BYTES     4096 /* a disk with less room than that is full: of some file systems a block is never used */
 
 enum source {
 	SOURCE_SIGNALS,
@@ -298,7 +299,8 @@ static void find_limits(struct sandbox *sandbox)
 		result->reached |= SANDBOX_LIMIT_CPU_TIME;
 	if (killed)
 		result->reached |= SANDBOX_LIMIT_MEMORY;
-	if (fstatvfs(sandbox->scratch_fd, &disk) == 0 && (disk.f_bfree == 0 || disk.f_ffree == 0))
+	if (fstatvfs(sandbox->scratch_fd, &disk) == 0 &&
+		(disk.f_bavail * disk.f_frsize < FULL_BYTES || disk.f_ffree == 0))
 		result->reached |= SANDBOX_LIMIT_DISK;
 	if (result->statistics_there && is_some(result->usage.pids_failures))
 		result->reached |= SANDBOX_LIMIT_PIDS;

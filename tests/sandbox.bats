@@ -234,6 +234,36 @@ nothing_of_it_is_left() {
 	[ -z "$(ls "$SCRATCH/elsewhere")" ]
 }
 
+@test "what is written lies on disk, within its size, where that is asked for or memory is too small" {
+	[ -e /dev/loop-control ] || skip "needs /dev/loop-control"
+	if [ "$(stat -f -c %T "$SCRATCH")" = tmpfs ]; then
+		run sandbox --disk-kind file --disk 40M --memory 32M -- true
+		[ "$status" -eq 125 ]
+		[[ "$output" == *"is in memory itself"* ]]
+		sandbox --disk 40M --memory 32M --report "$SCRATCH/report.json" -- true
+		[ "$(jq -r .disk.kind "$SCRATCH/report.json")" = tmpfs ]
+		skip "needs a TMPDIR that is not in memory for the rest"
+	fi
+	for kind in file auto; do
+		run sandbox --disk-kind $kind --disk 40M --memory 32M --report "$SCRATCH/report.json" -- sh -c \
+			'head -c 36000000 /dev/zero >big && touch /new && wc -c <big; head -c 9000000 /dev/zero >more'
+		echo "$output"
+		[[ "$output" == *36000000* ]]
+		[[ "$output" == *"No space left on device"* ]]
+		[ "$(jq -c '[.disk.kind, .disk.countedInMemory, .disk.usedBytes > 36000000, .limitsReached]' "$SCRATCH/report.json")" = \
+			'["file",false,true,["disk"]]' ]
+	done
+	[ ! -e "$SCRATCH/work/big" ]
+	[ "$(losetup --all --list --noheadings --output BACK-FILE | grep -c "$SCRATCH")" -eq 0 ]
+	run sandbox --disk-kind memory --disk 40M --memory 32M --report "$SCRATCH/report.json" -- true
+	[ "$(jq -r .disk.kind "$SCRATCH/report.json")" = tmpfs ]
+	run sandbox --disk-kind file --disk none -- true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"--disk has to say how large"* ]]
+	PATH=/nowhere run -125 "$DUET" --root "$ROOT" sandbox --workdir "$SCRATCH/work" --disk-kind file -- true
+	[[ "$output" == *"mkfs.ext4"* ]]
+}
+
 @test "what was changed is counted and kept, with what was deleted" {
 	mkdir -p "$SCRATCH/work/old"
 	echo 1 >"$SCRATCH/work/old/gone"
