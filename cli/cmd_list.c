@@ -43,8 +43,7 @@ static void list_one_json(const struct container *container, enum oci_status sta
 	state.rootfs = container->record.rootfs;
 	state.created = container->record.created;
 	state.owner = owner;
-	if (!first)
-		strbuf_string(&json, ",");
+	strbuf_string(&json, first ? "[" : ",");
 	oci_state_print(&json, &state, false);
 	(void)fwrite(json.data, 1, json.length, stdout);
 }
@@ -122,13 +121,11 @@ static int list_run(const struct global_options *global, int argc, char **argv, 
 	if (result < 0)
 		return result;
 	table_add(&list.table, header);
-	if (list.format == LIST_JSON)
-		printf("[");
 	result = container_each(global->root, list_one, &list, err);
 	if (result < 0)
 		return result;
 	if (list.format == LIST_JSON)
-		printf("]\n");
+		printf(list.begun ? "]\n" : "[]\n");
 	if (list.format == LIST_TABLE)
 		table_print(&list.table, stdout);
 	return fflush(stdout) == 0 ? 0 : error_set(err, errno, "write the list");
