@@ -109,17 +109,24 @@ static void fill_getopt(
 	letters[letter] = '\0';
 }
 
-/* `command` NULL: an option before the command. */
-static int refuse_option(const struct command *command, const char *argument, struct error *err)
+static int say_refusal(const struct command *command, const char *argument, struct error *err)
 {
-	const char *name = command ? command->name : "", *gap = command ? ": " : "", *space = command ? " " : "";
+	const char *space = command ? " " : "", *name = command ? command->name : "";
 
 	/* A bundle of letters stays where it is until its last one is done. */
 	if (strncmp(argument, "--", 2) != 0 || (optopt > 0 && optopt < OPTION_LONG && !strchr(argument, '=')))
-		return error_set(
-			err, -EINVAL, "%s%sunknown option -%c (see `duet help%s%s`)", name, gap, optopt, space, name);
-	return error_set(err, -EINVAL, "%s%s%s %s (see `duet help%s%s`)", name, gap,
+		return error_set(err, -EINVAL, "unknown option -%c (see `duet help%s%s`)", optopt, space, name);
+	return error_set(err, -EINVAL, "%s %s (see `duet help%s%s`)",
 		optopt ? "this option takes no value:" : "unknown or ambiguous option", argument, space, name);
+}
+
+/* getopt_long(3) has answered '?' or ':'. `command` NULL: an option before the command. */
+static int refuse_option(const struct command *command, int answer, const char *argument, struct error *err)
+{
+	int result = answer == ':' ? error_set(err, -EINVAL, "option %s needs a value", argument)
+				   : say_refusal(command, argument, err);
+
+	return command ? error_prefix(err, "%s", command->name) : result;
 }
 
 int command_next_option(const struct command *command, int argc, char **argv, struct error *err)
@@ -137,10 +144,7 @@ int command_next_option(const struct command *command, int argc, char **argv, st
 		command_print_usage(command, stdout);
 		return fflush(stdout) == 0 ? COMMAND_HELPED : error_set(err, errno, "write the help");
 	}
-	if (option == ':')
-		return error_set(err, -EINVAL, "%s%soption %s needs a value", command ? command->name : "",
-			command ? ": " : "", argv[optind - 1]);
-	return option == '?' ? refuse_option(command, argv[optind - 1], err) : option;
+	return option == '?' || option == ':' ? refuse_option(command, option, argv[optind - 1], err) : option;
 }
 
 int command_expect_arguments(const struct command *command, int argc, int count, struct error *err)
