@@ -183,13 +183,8 @@ static int wait_for_answer(const struct sandbox *sandbox, int fd, struct unpack_
 
 static int unpack(const struct sandbox *sandbox, const struct image *image, int root, struct error *err)
 {
-	struct id_mapping maps[SANDBOX_ID_MAPS];
-	uint32_t count = sandbox_id_maps(sandbox, maps);
-	const struct namespaces_plan plan = {
-		.uid_mappings = maps, .gid_mappings = maps, .uid_mapping_count = count, .gid_mapping_count = count
-	};
 	cleanup_free struct unpack_answer *answer = xcalloc(1, sizeof(*answer));
-	cleanup_fd int user = namespaces_make_user(&plan, err), reader = -EBADF;
+	cleanup_fd int user = sandbox_make_user_namespace(sandbox, err), reader = -EBADF;
 	int ends[2], result;
 	pid_t pid;
 

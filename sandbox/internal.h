@@ -123,6 +123,8 @@ int rootless_enter(struct sandbox *sandbox, struct error *err);
  * own namespace (user_namespaces(7)). */
 enum { SANDBOX_ID_MAPS = 2 };
 uint32_t sandbox_id_maps(const struct sandbox *sandbox, struct id_mapping maps[SANDBOX_ID_MAPS]);
+/* A descriptor of a user namespace with these maps, see namespaces_make_user(). */
+int sandbox_make_user_namespace(const struct sandbox *sandbox, struct error *err);
 
 /* root.c: makes SCRATCH/rootfs, complete with the work directory. */
 int root_make(struct sandbox *sandbox, struct error *err);

@@ -319,13 +319,8 @@ static int make_namespace(struct sandbox_network *network, struct error *err)
 static int make_user_namespace(const struct sandbox *sandbox, struct error *err)
 {
 	struct sandbox_network *network = sandbox->network;
-	struct id_mapping maps[SANDBOX_ID_MAPS];
-	uint32_t count = sandbox_id_maps(sandbox, maps);
-	const struct namespaces_plan plan = {
-		.uid_mappings = maps, .gid_mappings = maps, .uid_mapping_count = count, .gid_mapping_count = count
-	};
 
-	network->user_fd = namespaces_make_user(&plan, err);
+	network->user_fd = sandbox_make_user_namespace(sandbox, err);
 	if (network->user_fd < 0)
 		return network->user_fd;
 	(void)snprintf(network->user_path, sizeof(network->user_path), "/proc/self/fd/%d", network->user_fd);

@@ -401,15 +401,9 @@ static int place_binds(struct root *root, char *const *binds, bool read_only, st
 
 static int open_maps(struct root *root, struct error *err)
 {
-	struct id_mapping maps[SANDBOX_ID_MAPS];
-	uint32_t count = sandbox_id_maps(root->sandbox, maps);
-	const struct namespaces_plan plan = {
-		.uid_mappings = maps, .gid_mappings = maps, .uid_mapping_count = count, .gid_mapping_count = count
-	};
-
 	if (!root->sandbox->user_namespace || root->sandbox->rootless)
 		return 0;
-	root->maps = namespaces_make_user(&plan, err);
+	root->maps = sandbox_make_user_namespace(root->sandbox, err);
 	return root->maps < 0 ? root->maps : 0;
 }
 

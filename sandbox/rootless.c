@@ -118,6 +118,17 @@ uint32_t sandbox_id_maps(const struct sandbox *sandbox, struct id_mapping maps[S
 	return maps[1].size ? 2 : 1;
 }
 
+int sandbox_make_user_namespace(const struct sandbox *sandbox, struct error *err)
+{
+	struct id_mapping maps[SANDBOX_ID_MAPS];
+	uint32_t count = sandbox_id_maps(sandbox, maps);
+	const struct namespaces_plan plan = {
+		.uid_mappings = maps, .gid_mappings = maps, .uid_mapping_count = count, .gid_mapping_count = count
+	};
+
+	return namespaces_make_user(&plan, err);
+}
+
 /* As passwd(5) has it: what the C library would ask beyond that file is loaded at run time, which this program cannot.
  */
 static char *own_name(void)
