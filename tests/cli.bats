@@ -257,6 +257,10 @@ as_nobody() {
 		and .[0].bundle == $bundle and .[0].owner == "root" and .[0].pid > 1 and (.[0].created | test("^2.*Z$"))'
 	[ "$(duet list -f json -q)" = "$id" ]
 	duet delete --force "$id"
+	run --separate-stderr duet --root "$BUNDLE/config.json" list -f json
+	[ "$status" -eq 1 ]
+	[ -z "$output" ]
+	[[ $stderr == *"Not a directory"* ]]
 }
 
 @test "kill and delete take a regular expression, and try every container that it matches" {

@@ -26,17 +26,20 @@ leftovers() {
 
 # take NAME COMMAND…, which prints TAP: its output, status and seconds are kept for tell.
 take() {
-	local name=$1 file begin=$SECONDS status
+	local name=$1 file begin=$SECONDS status attempts=1
 	file=$results/$(file_of "$name")
 	shift
 	"$@" >"$file" 2>"$file.stderr"
 	status=$?
-	# QEMU's emulation of nested virtualization sometimes stands still: the machine's end is not a test's failure, unless it comes twice.
-	if [[ $name == testbed* && ($status -eq 124 || $status -eq 125) ]]; then
+	# QEMU's emulation of nested virtualization sometimes stands still: the machine's end is not a test's failure, unless it comes every time.
+	while [[ $name == testbed* && ($status -eq 124 || $status -eq 125) && $attempts -lt 3 ]]; do
+		attempts=$((attempts + 1))
 		echo "== $name: the machine died or hung after $(grep -cE '^(not )?ok ' "$file") tests (status $status): once more"
+		tail -n 2 "$file"
+		grep -h "the machine" "$file.stderr"
 		"$@" >"$file" 2>"$file.stderr"
 		status=$?
-	fi
+	done
 	echo "$status $((SECONDS - begin))" >"$file.end"
 }
 
