@@ -35,7 +35,7 @@ int process_listen(struct process_plan *plan, int *listener_fd, struct error *er
 		return error_set(err, -EINVAL, "the seccomp filter has no action to notify of");
 	/* Both change what a positive result means; the process has one thread, so there is nothing to synchronise. */
 	flags &= ~(unsigned int)SECCOMP_FILTER_FLAG_TSYNC;
-	if (process_enforce_landlock(plan, err) < 0)
+	if (process_set_limits(plan, err) < 0 || process_enforce_landlock(plan, err) < 0)
 		return -err->code;
 	plan->landlock.enforced = true;
 	fd = load_filter(&plan->seccomp, flags, err);
@@ -85,6 +85,8 @@ static int load_and_drop(const struct process_plan *plan, struct error *err)
 	cap_t capabilities = NULL;
 	int result = drop ? process_final_capabilities(plan, &capabilities, err) : 0;
 
+	if (result == 0 && !plan->seccomp.loaded)
+		result = process_set_limits(plan, err);
 	if (result == 0)
 		result = process_enforce_landlock(plan, err);
 	if (result == 0 && plan->seccomp.filter && !plan->seccomp.loaded)

@@ -40,28 +40,38 @@ static const char *limit_text(char buffer[24], uint64_t value)
 	return buffer;
 }
 
-static int set_rlimit(const struct process_rlimit *limit, pid_t pid, struct error *err)
+static int refuse_rlimit(const struct process_rlimit *limit, int code, rlim_t present_hard, struct error *err)
 {
-	const struct rlimit wanted = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
-	struct rlimit now = { 0 };
+	const char *name = rlimit_names[limit->resource];
 	char soft[24], hard[24], present[24];
-	const char *name;
-	int code;
+
+	if (code == EPERM)
+		return error_set(err, EPERM,
+			"set %s to %s (hard %s): the hard limit here is %s, raising it needs CAP_SYS_RESOURCE", name,
+			limit_text(soft, limit->soft), limit_text(hard, limit->hard),
+			limit_text(present, present_hard));
+	return error_set(err, code, "set %s to %s (hard %s)", name, limit_text(soft, limit->soft),
+		limit_text(hard, limit->hard));
+}
+
+/* The soft limit stays: what comes before execve(2) may need more than the process is to have. */
+static int raise_rlimit(const struct process_rlimit *limit, pid_t pid, struct error *err)
+{
+	struct rlimit now;
 
 	if (limit->resource < 0 || (size_t)limit->resource >= ARRAY_SIZE(rlimit_names))
 		return error_set(
 			err, -EINVAL, "set a resource limit: there is no limit with the number %d", limit->resource);
-	if (prlimit(pid, (__rlimit_resource_t)limit->resource, &wanted, NULL) == 0)
+	if (prlimit(pid, (__rlimit_resource_t)limit->resource, NULL, &now) < 0)
+		return refuse_rlimit(limit, errno, 0, err);
+	if (limit->soft > limit->hard)
+		return refuse_rlimit(limit, EINVAL, 0, err);
+	if (limit->hard <= now.rlim_max)
 		return 0;
-	code = errno;
-	name = rlimit_names[limit->resource];
-	if (code == EPERM && prlimit(pid, (__rlimit_resource_t)limit->resource, NULL, &now) == 0)
-		return error_set(err, EPERM,
-			"set %s to %s (hard %s): the hard limit here is %s, raising it needs CAP_SYS_RESOURCE", name,
-			limit_text(soft, limit->soft), limit_text(hard, limit->hard),
-			limit_text(present, now.rlim_max));
-	return error_set(err, code, "set %s to %s (hard %s)", name, limit_text(soft, limit->soft),
-		limit_text(hard, limit->hard));
+	if (prlimit(pid, (__rlimit_resource_t)limit->resource,
+		    &(struct rlimit){ .rlim_cur = now.rlim_cur, .rlim_max = limit->hard }, NULL) < 0)
+		return refuse_rlimit(limit, errno, now.rlim_max, err);
+	return 0;
 }
 
 static int set_oom_score(int adjust, pid_t pid, struct error *err)
@@ -88,7 +98,7 @@ static int set_oom_score(int adjust, pid_t pid, struct error *err)
 	return error_set(err, -result, "set oom_score_adj to %d", adjust);
 }
 
-int process_limit(const struct process_plan *plan, pid_t pid, struct error *err)
+int process_raise_limits(const struct process_plan *plan, pid_t pid, struct error *err)
 {
 	if (plan->oom_score_set) {
 		int result = set_oom_score(plan->oom_score_adjust, pid, err);
@@ -97,10 +107,22 @@ int process_limit(const struct process_plan *plan, pid_t pid, struct error *err)
 			return result;
 	}
 	for (uint32_t i = 0; i < plan->rlimit_count; i++) {
-		int result = set_rlimit(&plan->rlimits[i], pid, err);
+		int result = raise_rlimit(&plan->rlimits[i], pid, err);
 
 		if (result < 0)
 			return result;
+	}
+	return 0;
+}
+
+int process_set_limits(const struct process_plan *plan, struct error *err)
+{
+	for (uint32_t i = 0; i < plan->rlimit_count; i++) {
+		const struct process_rlimit *limit = &plan->rlimits[i];
+
+		if (prlimit(0, (__rlimit_resource_t)limit->resource,
+			    &(struct rlimit){ .rlim_cur = limit->soft, .rlim_max = limit->hard }, NULL) < 0)
+			return refuse_rlimit(limit, errno, 0, err);
 	}
 	return 0;
 }

@@ -61,8 +61,8 @@ static int prepare_as_caller(struct process_plan *plan, struct error *err)
 	 * dumpable. */
 	if (result == 0)
 		result = process_apply_labels(plan, err);
-	if (result == 0 && !plan->limits_applied)
-		result = process_limit(plan, 0, err);
+	if (result == 0 && !plan->limits_raised)
+		result = process_raise_limits(plan, 0, err);
 	if (result == 0)
 		result = set_no_new_privileges(plan, err);
 	return result;

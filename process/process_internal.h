@@ -14,6 +14,9 @@ bool process_parse_number_list(const char *list, unsigned long *mask, unsigned l
 
 /* limits.c: scheduler, io priority, personality, final cpu affinity, memory policy. */
 int process_apply_scheduling(const struct process_plan *plan, struct error *err);
+/* limits.c: the plan's rlimits for the caller, after process_raise_limits(). The last thing before the filter: too few
+ * open files or too little memory for duet itself is no reason to fail. */
+int process_set_limits(const struct process_plan *plan, struct error *err);
 
 /* labels.c: AppArmor or SELinux label for the next execve; the session keyring. */
 int process_apply_labels(const struct process_plan *plan, struct error *err);

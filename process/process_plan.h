@@ -107,10 +107,11 @@ struct process_plan {
 	bool init; /* the process is the child of a small first process that passes signals on, reaps and ends with it;
 		      a seccomp filter has to allow what that needs: clone, wait4, kill, rt_sigtimedwait, exit_group */
 	uint32_t preserve_fds; /* descriptors 3 … 2+n stay open in the new process */
-	bool limits_applied; /* not on the wire: somebody with more privilege has called process_limit() from outside */
-	int error_fd;        /* not on the wire: a socket above 2 + preserve_fds over which the caller reports that
-			      * process_execute() failed; it is        close-on-exec and the one descriptor that
-			      * process_execute()        leaves open; 0: none */
+	bool limits_raised;    /* not on the wire: somebody with more privilege has called process_raise_limits() from
+				* outside */
+	int error_fd;          /* not on the wire: a socket above 2 + preserve_fds over which the caller reports that
+				* process_execute() failed; it is        close-on-exec and the one descriptor that
+				* process_execute()        leaves open; 0: none */
 };
 
 void process_plan_free(struct process_plan *plan);
@@ -165,10 +166,11 @@ int process_prepare(struct process_plan *plan, char **executable, struct error *
 int process_listen(struct process_plan *plan, int *listener_fd, struct error *err);
 int process_execute(const struct process_plan *plan, const char *executable, struct error *err);
 
-/* The plan's rlimits and oom score for another process (pid) or the caller (0). A process in a user namespace cannot
- * raise hard limits or lower its score by itself, whatever its capabilities there: its parent does it from outside and
- * sets plan->limits_applied in time. */
-int process_limit(const struct process_plan *plan, pid_t pid, struct error *err);
+/* What of the plan's limits needs privilege, for another process (pid) or the caller (0): the oom score, and hard
+ * limits below those that are wanted. The limits themselves are set by process_execute(). A process in a user namespace
+ * cannot raise hard limits or lower its score by itself, whatever its capabilities there: its parent does it from
+ * outside and sets plan->limits_raised in time. */
+int process_raise_limits(const struct process_plan *plan, pid_t pid, struct error *err);
 
 /* A list for process_set_cpu_affinity() that leaves everything to the cpuset. */
 #define PROCESS_ALL_CPUS "0-8191"

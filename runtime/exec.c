@@ -256,8 +256,8 @@ static int exec_child_up(struct exec *exec, struct error *err)
 	container_unlock(exec->container);
 	if (result == 0 && exec->spec->intel_rdt)
 		result = exec_join_resctrl(exec, err);
-	if (result == 0 && exec->process.limits_applied)
-		result = process_limit(&exec->process, exec->child.pid, err);
+	if (result == 0 && exec->process.limits_raised)
+		result = process_raise_limits(&exec->process, exec->child.pid, err);
 	if (result == 0)
 		result = child_tell(&exec->child, LAUNCH_GO, err);
 	/* Nothing is to be done in between: then nobody needs to wait for the other. */

@@ -48,7 +48,7 @@ int exec_container_prepare(struct exec *exec, struct error *err)
 
 	(void)err;
 	/* Inside a user namespace its own process could not raise a limit. */
-	process->limits_applied = container_namespaces(exec) & CLONE_NEWUSER;
+	process->limits_raised = container_namespaces(exec) & CLONE_NEWUSER;
 	/* config.md: without "final" it is what the cpuset of the container says. */
 	if (process->cpu_affinity_initial && !process->cpu_affinity_final)
 		process->cpu_affinity_final = xstrdup(PROCESS_ALL_CPUS);

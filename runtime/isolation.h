@@ -29,7 +29,7 @@ struct isolation {
 	/* Delivers a signal to the container's process, or to all of its processes. */
 	int (*signal)(const struct container *container, int signal, bool all, struct error *err);
 	/* exec, in the runtime, before its child is made: refuses what cannot mean the same behind this wall, goes
-	 * where the child has to be born, adjusts the plan (limits_applied: the runtime sets its limits from outside).
+	 * where the child has to be born, adjusts the plan (limits_raised: the runtime raises its limits from outside).
 	 */
 	int (*exec_prepare)(struct exec *exec, struct error *err);
 	/* In exec's child, after GO, in the container's cgroup (unless exec.proxy): see runtime/exec.h. Returns only on

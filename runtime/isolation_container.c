@@ -23,7 +23,7 @@ static int container_prepare(struct launch *launch, struct error *err)
 	if (launch->options->guest_kernel || launch->options->vm_console)
 		return error_set(err, -EINVAL, "--vm-kernel and --vm-console need --isolation=microvm");
 	/* Inside a user namespace its own process could not raise a limit. */
-	launch->process.limits_applied =
+	launch->process.limits_raised =
 		(launch->plan.namespaces.unshare & CLONE_NEWUSER) || launch->plan.namespaces.join[NAMESPACE_USER];
 	result = namespaces_check(&launch->plan, false, err);
 	if (result < 0 || launch->options->foreground || launch->options->bring_up)

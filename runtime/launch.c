@@ -227,7 +227,7 @@ static void launch_decide(struct launch *launch)
 
 	launch->asks_for_hooks = launch_has_hooks(launch);
 	launch->unattended = !(launch->plan.namespaces.unshare & CLONE_NEWUSER) &&
-			     launch->namespace_fds[NAMESPACE_USER] < 0 && !launch->process.limits_applied &&
+			     launch->namespace_fds[NAMESPACE_USER] < 0 && !launch->process.limits_raised &&
 			     !launch->spec->network_device_count && launch->resctrl_fd < 0 && !launch->asks_for_hooks;
 	launch->starts_early = !launch->asks_for_hooks && launch->namespace_fds[NAMESPACE_USER] < 0 &&
 			       !launch->joins_pid_last && options->foreground && options->may_start_early &&
@@ -264,8 +264,8 @@ static int launch_attend(struct launch *launch, struct error *err)
 	if (result == 0 && launch->resctrl_fd >= 0)
 		result = resctrl_add(
 			launch->resctrl_fd, launch->spec->intel_rdt, launch->options->id, launch->child.pid, err);
-	if (result == 0 && launch->process.limits_applied)
-		result = process_limit(&launch->process, launch->child.pid, err);
+	if (result == 0 && launch->process.limits_raised)
+		result = process_raise_limits(&launch->process, launch->child.pid, err);
 	return result < 0 ? result : child_tell(&launch->child, LAUNCH_GO, err);
 }
 

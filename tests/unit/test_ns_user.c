@@ -162,14 +162,14 @@ static void test_an_unprivileged_caller_maps_only_itself(void **state)
 	assert_non_null(strstr(err.message, "newuidmap"));
 }
 
-static void test_limits_set_from_outside_hold_inside(void **state)
+static void test_the_score_is_set_from_outside_and_limits_do_not_hinder(void **state)
 {
-	struct process_rlimit limit = { RLIMIT_NOFILE, 77, 99 };
+	struct process_rlimit limit = { RLIMIT_NOFILE, 7, 9 };
 	struct process_plan plan = {
 		.rlimits = &limit, .rlimit_count = 1, .oom_score_set = true, .oom_score_adjust = 12
 	};
 	struct error err = { 0 };
-	struct rlimit seen;
+	struct rlimit before, seen;
 	int status;
 	pid_t pid = fork();
 
@@ -178,10 +178,11 @@ static void test_limits_set_from_outside_hold_inside(void **state)
 		(void)pause();
 		_exit(0);
 	}
-	assert_int_equal(process_limit(&plan, pid, &err), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(process_raise_limits(&plan, pid, &err), 0);
 	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, NULL, &seen), 0);
-	assert_int_equal(seen.rlim_cur, 77);
-	assert_int_equal(seen.rlim_max, 99);
+	assert_int_equal(seen.rlim_cur, before.rlim_cur);
+	assert_int_equal(seen.rlim_max, before.rlim_max);
 	{
 		cleanup_free char *path = xprintf("/proc/%d/oom_score_adj", (int)pid);
 		cleanup_strbuf struct strbuf content = STRBUF_INIT;
@@ -276,7 +277,7 @@ int main(void)
 		trial_test(test_sources_out_of_reach_are_opened_by_the_runtime),
 		trial_test(test_an_idmapped_mount_maps_owners),
 		trial_test(test_an_unprivileged_caller_maps_only_itself),
-		trial_test(test_limits_set_from_outside_hold_inside),
+		trial_test(test_the_score_is_set_from_outside_and_limits_do_not_hinder),
 		trial_test(test_an_old_kernel_gives_the_same_container),
 	};
 

@@ -148,6 +148,13 @@ static void drop_resource(void)
 	}
 }
 
+static void lower_core_and_drop_resource(void)
+{
+	if (setrlimit(RLIMIT_CORE, &(struct rlimit){ 5, 5 }) < 0)
+		_exit(95);
+	drop_resource();
+}
+
 static void test_a_capability_that_root_lacks_is_named(void **state)
 {
 	struct trial *trial = new_template_trial("true");
@@ -182,11 +189,10 @@ static void test_limits_that_cannot_be_raised_are_named(void **state)
 	struct rlimit core;
 
 	(void)state;
-	trial->in_child = drop_resource;
-	trial->process.rlimits = xcalloc(2, sizeof(*trial->process.rlimits));
-	trial->process.rlimits[0] = (struct process_rlimit){ RLIMIT_CORE, 5, 5 };
-	trial->process.rlimits[1] = (struct process_rlimit){ RLIMIT_CORE, 5, 6 };
-	trial->process.rlimit_count = 2;
+	trial->in_child = lower_core_and_drop_resource;
+	trial->process.rlimits = xcalloc(1, sizeof(*trial->process.rlimits));
+	trial->process.rlimits[0] = (struct process_rlimit){ RLIMIT_CORE, 5, 6 };
+	trial->process.rlimit_count = 1;
 	assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
 	if (core.rlim_max < 6)
 		skip();

@@ -380,10 +380,10 @@ static void test_a_limit_that_cannot_be_raised_is_named(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(process_limit(&plan, 0, &err), -EINVAL);
+	assert_int_equal(process_raise_limits(&plan, 0, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "99"));
 	limit = (struct process_rlimit){ 7, 2, 1 };
-	assert_int_equal(process_limit(&plan, 0, &err), -EINVAL);
+	assert_int_equal(process_raise_limits(&plan, 0, &err), -EINVAL);
 	assert_non_null(strstr(err.message, "RLIMIT_NOFILE to 2 (hard 1)"));
 }
 

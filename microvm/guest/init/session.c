@@ -333,7 +333,7 @@ static void session_admit(struct session *session, const struct namespaces_plan 
 	int result = maps ? namespaces_write_id_maps(maps, session->pid, &process->setgroups_denied, &err) : 0;
 
 	if (result == 0)
-		result = process_limit(process, session->pid, &err);
+		result = process_raise_limits(process, session->pid, &err);
 	if (result == 0) {
 		(void)message_send(session->link, CHILD_GO, NULL, 0, -1);
 		return;
@@ -361,7 +361,7 @@ int session_create(
 
 	if (session_find(init, SESSION_CONTAINER))
 		return error_set(err, -EBUSY, "the guest has its container already");
-	process->limits_applied = orders.user_namespace;
+	process->limits_raised = orders.user_namespace;
 	result = container->rootfs.bind_devices ? rootfs_make_device_sources(&container->rootfs, err) : 0;
 	if (result == 0 && orders.user_namespace)
 		result = rootfs_make_sysfs_source(err);
@@ -419,7 +419,7 @@ int session_exec(struct init *init, uint32_t id, const char *subgroup, struct pr
 	orders.group_fd = group;
 	orders.beside = subgroup ? 0 : container->pid;
 	orders.container_pidfd = container->pidfd;
-	process->limits_applied = orders.user_namespace;
+	process->limits_raised = orders.user_namespace;
 	result = session_begin(init, id, &orders, &session, err);
 	if (result == 0 && orders.user_namespace)
 		session_admit(session, NULL, process);
