@@ -71,14 +71,9 @@ static int exec_option_groups(struct exec_command *command, const char *text, st
 
 static int exec_option_capability(struct exec_command *command, const char *text, struct error *err)
 {
-	cleanup_free char *name = strncasecmp(text, "CAP_", 4) == 0 ? xstrdup(text) : xprintf("CAP_%s", text);
 	uint64_t number;
 
-	for (char *letter = name; *letter; letter++) {
-		if (*letter >= 'a' && *letter <= 'z')
-			*letter = (char)(*letter - 'a' + 'A');
-	}
-	if (!oci_name_find(&oci_capability_names, name, &number))
+	if (!oci_capability_find(text, &number))
 		return error_set(err, -EINVAL, "--cap %s: there is no such capability", text);
 	command->options.capabilities |= UINT64_C(1) << number;
 	return 0;

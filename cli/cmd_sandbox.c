@@ -25,11 +25,14 @@ static const struct command_option sandbox_options[] = {
 
 static int take_option(struct sandbox_settings *settings, int option, struct error *err)
 {
+	const struct sandbox_setting *setting;
+
 	if (option == OPTION_PROFILE)
 		return sandbox_profile_apply(settings, optarg, err);
 	if (option == 'q')
 		option = OPTION_quiet;
-	return sandbox_set(settings, &sandbox_settings_table[option - OPTION_PROFILE - 1], optarg, err);
+	setting = &sandbox_settings_table[option - OPTION_PROFILE - 1];
+	return sandbox_set(settings, setting, optarg, err) < 0 ? error_prefix(err, "--%s", setting->name) : 0;
 }
 
 static int sandbox_command(const struct global_options *global, int argc, char **argv, struct error *err)
@@ -39,9 +42,9 @@ static int sandbox_command(const struct global_options *global, int argc, char *
 
 	sandbox_settings_begin(&settings);
 	while ((option = command_next_option(&command_sandbox, argc, argv, err)) != -1) {
-		if (option < 0)
+		if (option == COMMAND_HELPED)
 			return option;
-		result = take_option(&settings, option, err);
+		result = option < 0 ? option : take_option(&settings, option, err);
 		if (result < 0) {
 			err->exit_status = SANDBOX_EXIT_FAILED;
 			return result;

@@ -12,6 +12,7 @@
 #include <sys/personality.h>
 #include <sys/resource.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "oci/spec.h"
 
@@ -253,6 +254,17 @@ bool oci_name_find(const struct oci_name_table *table, const char *name, uint64_
 		}
 	}
 	return false;
+}
+
+bool oci_capability_find(const char *text, uint64_t *number)
+{
+	cleanup_free char *name = strncasecmp(text, "CAP_", 4) == 0 ? xstrdup(text) : xprintf("CAP_%s", text);
+
+	for (char *letter = name; *letter; letter++) {
+		if (*letter >= 'a' && *letter <= 'z')
+			*letter = (char)(*letter - 'a' + 'A');
+	}
+	return oci_name_find(&oci_capability_names, name, number);
 }
 
 const char *oci_name_of(const struct oci_name_table *table, uint64_t value)

@@ -66,6 +66,9 @@ extern const struct oci_name_table oci_image_formats;         /* enum oci_image_
 /* Looks a word up. Returns false, and leaves *value, when the table does not have it. */
 bool oci_name_find(const struct oci_name_table *table, const char *name, uint64_t *value);
 
+/* A capability as people write it: "CAP_NET_RAW", "net_raw". False when there is none of that name. */
+bool oci_capability_find(const char *text, uint64_t *number);
+
 /* The first word of that value, or NULL. */
 const char *oci_name_of(const struct oci_name_table *table, uint64_t value);
 

@@ -3,6 +3,7 @@
  * The bundle of a sandbox: config.json on the scratch tmpfs, beside the root file system.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "base/file.h"
 #include "oci/features.h"
 #include "oci/json_write.h"
+#include "oci/names.h"
 #include "sandbox/internal.h"
 #include "sandbox/system_calls.h"
 
@@ -122,11 +124,21 @@ static void write_capabilities(struct json_writer *json, const struct sandbox *s
 		json_write_open(json, '[');
 		for (const char *const *name = build_capabilities; *name && !is_strict(sandbox); name++)
 			json_write_string(json, *name);
-		for (char **name = sandbox->settings->capabilities; name && *name; name++)
-			json_write_string(json, *name);
+		for (char **name = sandbox->settings->capabilities; name && *name; name++) {
+			uint64_t number;
+
+			if (oci_capability_find(*name, &number))
+				json_write_string(json, oci_name_of(&oci_capability_names, number));
+		}
 		json_write_close(json, ']');
 	}
 	json_write_close(json, '}');
+}
+
+/* --pids counts what the command is, not the process above it that reaps (process_plan.init). */
+static uint64_t pids_with_init(const struct sandbox_settings *settings)
+{
+	return settings->pids == SANDBOX_UNLIMITED ? SANDBOX_UNLIMITED : settings->pids + 1;
 }
 
 /* Never above what this process has itself: that would need a privilege, and is stricter. */
@@ -165,7 +177,7 @@ static void write_process(struct json_writer *json, const struct sandbox *sandbo
 	write_rlimit(json, "RLIMIT_NOFILE", RLIMIT_NOFILE, settings->open_files);
 	write_rlimit(json, "RLIMIT_CORE", RLIMIT_CORE, 0);
 	if (sandbox->pids_by_rlimit)
-		write_rlimit(json, "RLIMIT_NPROC", RLIMIT_NPROC, settings->pids);
+		write_rlimit(json, "RLIMIT_NPROC", RLIMIT_NPROC, pids_with_init(settings));
 	json_write_close(json, ']');
 	json_write_bool_member(json, "noNewPrivileges", true);
 	json_write_close(json, '}');
@@ -186,10 +198,11 @@ static void write_tmpfs(struct json_writer *json, const char *wish)
 	cleanup_free char *destination = xstrdup(wish);
 	char *size = strchr(destination, ':');
 	cleanup_free char *option = NULL;
+	uint64_t bytes;
 
 	if (size)
 		*size++ = '\0';
-	option = xprintf("size=%s", size ? size : "50%");
+	option = size && sandbox_parse_size(size, &bytes) ? xprintf("size=%" PRIu64, bytes) : xstrdup("size=50%");
 	write_mount(json, destination, "tmpfs", (const char *const[]){ "nosuid", "nodev", "mode=1777", option, NULL });
 }
 
@@ -339,7 +352,7 @@ static void write_resources(struct json_writer *json, const struct sandbox *sand
 		json_write_close(json, '}');
 	}
 	if (!sandbox->pids_by_rlimit && !(sandbox->result.not_in_force & SANDBOX_LIMIT_PIDS))
-		write_number_object(json, "pids", "limit", settings->pids);
+		write_number_object(json, "pids", "limit", pids_with_init(settings));
 	write_number_object(json, "blockIO", "weight", settings->io_weight);
 	write_device_rules(json, sandbox);
 	json_write_close(json, '}');

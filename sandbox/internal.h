@@ -105,6 +105,10 @@ struct sandbox {
 	unsigned int number;  /* of the run, from 1; 0: the only one */
 };
 
+/* check.c: refuses what cannot be had or does not go together, naming the option. -EINVAL, or why a report could not be
+ * written. */
+int sandbox_check(const struct sandbox_settings *settings, struct error *err);
+
 /* scratch.c */
 int scratch_open(struct sandbox *sandbox, struct error *err);
 /* Everything was cleaned up: the guardian may go. */

@@ -32,13 +32,13 @@ static int set_value(
 
 	if (json_is_string(value))
 		return sandbox_set(settings, setting, json_string_value(value), err);
-	if (json_is_boolean(value) && setting->kind == SANDBOX_FLAG)
+	if (json_is_boolean(value) && (setting->kind == SANDBOX_FLAG || setting->kind == SANDBOX_WORD))
 		return sandbox_set(settings, setting, json_is_true(value) ? "true" : "false", err);
 	if (json_is_integer(value) && setting->kind >= SANDBOX_DURATION && json_integer_value(value) >= 0) {
 		number = xprintf("%lld", json_integer_value(value));
 		return sandbox_set(settings, setting, number, err);
 	}
-	return error_set(err, -EINVAL, "%s: a value of this type cannot be set", setting->name);
+	return error_set(err, -EINVAL, "a value of this type cannot be set");
 }
 
 static int set_member(struct sandbox_settings *settings, const char *name, json_t *value, struct error *err)
@@ -51,17 +51,19 @@ static int set_member(struct sandbox_settings *settings, const char *name, json_
 	if (!setting)
 		return error_set(err, -EINVAL, "%s: there is no such setting", name);
 	if (!json_is_array(value))
-		return set_value(settings, setting, value, err);
+		return set_value(settings, setting, value, err) < 0 ? error_prefix(err, "%s", name) : 0;
 	if (setting->kind != SANDBOX_LIST)
 		return error_set(err, -EINVAL, "%s: one value is expected, not a list", name);
 	json_array_foreach(value, index, element)
 	{
-		if (result == 0 && !json_is_string(element))
-			result = error_set(err, -EINVAL, "%s[%zu]: a string is expected", name, index);
 		if (result == 0)
-			result = set_value(settings, setting, element, err);
+			result = json_is_string(element)
+					 ? sandbox_set(settings, setting, json_string_value(element), err)
+					 : error_set(err, -EINVAL, "a string is expected");
+		if (result < 0)
+			return error_prefix(err, "%s[%zu]", name, index);
 	}
-	return result;
+	return 0;
 }
 
 static int apply_built_in(struct sandbox_settings *settings, size_t index, struct error *err)

@@ -104,9 +104,12 @@ static void put_u64(struct json_writer *json, const char *key, uint64_t value)
 	json_write_u64(json, value);
 }
 
-static void write_usage(struct json_writer *json, const struct sandbox_result *result)
+static void write_usage(struct json_writer *json, const struct sandbox *sandbox)
 {
+	const struct sandbox_result *result = &sandbox->result;
 	const struct cgroup_statistics *usage = &result->usage;
+	/* The process above the command's counts for the kernel, but is not the command's. */
+	uint64_t init = !sandbox->settings->vm && usage->pids_peak != CGROUP_UNKNOWN && usage->pids_peak > 0;
 
 	json_write_key(json, "usage");
 	json_write_open(json, '{');
@@ -118,7 +121,7 @@ static void write_usage(struct json_writer *json, const struct sandbox_result *r
 		put_u64(json, "cgroupSystemNs", usage->cpu_system_ns);
 		put_u64(json, "cgroupMemoryPeakBytes", usage->memory_peak_bytes);
 		put_u64(json, "oomKills", usage->oom_kills);
-		put_u64(json, "pidsPeak", usage->pids_peak);
+		put_u64(json, "pidsPeak", usage->pids_peak - init);
 		put_u64(json, "ioReadBytes", usage->io_read_bytes);
 		put_u64(json, "ioWriteBytes", usage->io_write_bytes);
 	}
@@ -247,7 +250,7 @@ static void write_run(struct json_writer *json, const struct sandbox *sandbox, b
 			json_write_string_member(json, "signal", sigabbrev_np(result->wait_status - 128));
 	}
 	write_reached(json, result->reached);
-	write_usage(json, result);
+	write_usage(json, sandbox);
 	write_disk(json, result);
 	write_changes(json, &result->changes);
 	write_network(json, result->network_there ? &result->network : NULL);

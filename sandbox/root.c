@@ -380,6 +380,7 @@ static int place_workdir(struct root *root, struct error *err)
 /* "SRC[:DST]" */
 static int place_binds(struct root *root, char *const *binds, bool read_only, struct error *err)
 {
+	const char *option = read_only ? "ro-bind" : "bind";
 	int result = 0;
 
 	for (; binds && *binds && result == 0; binds++) {
@@ -391,9 +392,10 @@ static int place_binds(struct root *root, char *const *binds, bool read_only, st
 			*destination++ = '\0';
 		real = realpath(source, NULL);
 		if (!real)
-			return error_set(err, errno, "bind %s", source);
+			return error_set(err, errno, "--%s %s", option, source);
 		if (destination && destination[0] != '/')
-			return error_set(err, -EINVAL, "bind %s: the place in the sandbox must begin with /", *binds);
+			return error_set(
+				err, -EINVAL, "--%s %s: the place in the sandbox must begin with /", option, *binds);
 		result = bind_at(root, real, destination ? destination : real, read_only, err);
 	}
 	return result;

@@ -31,18 +31,6 @@ static int name_it(struct sandbox *sandbox, struct error *err)
 	return 0;
 }
 
-static int check(const struct sandbox *sandbox, struct error *err)
-{
-	const struct sandbox_settings *settings = sandbox->settings;
-
-	if (settings->vm && strcmp(settings->network, "host") == 0)
-		return error_set(err, -EINVAL, "--net=host: a micro-VM cannot have the host's network");
-	if (settings->vm && (settings->devices || settings->gpu))
-		return error_set(err, -EINVAL, "--%s: a micro-VM cannot have a device of the host's",
-			settings->devices ? "device" : "gpu");
-	return 0;
-}
-
 static int find_workdir(struct sandbox *sandbox, struct error *err)
 {
 	const char *wish = sandbox->settings->workdir ? sandbox->settings->workdir : ".";
@@ -170,7 +158,7 @@ int sandbox_exit_status(const struct sandbox *sandbox)
 void sandbox_once(struct sandbox *sandbox)
 {
 	struct error *err = &sandbox->failure;
-	int result = check(sandbox, err);
+	int result = sandbox_check(sandbox->settings, err);
 
 	if (result == 0)
 		result = name_it(sandbox, err);

@@ -6,10 +6,10 @@
 
 #include "base/alloc.h"
 
-#define PLAIN(name, kind, member, argument, help, only_from, limit) \
-	{ name, SANDBOX_##kind, offsetof(struct sandbox_settings, member), argument, help, NULL, only_from, limit },
-#define INITIAL(name, kind, member, argument, help, initial, only_from, limit) \
-	{ name, SANDBOX_##kind, offsetof(struct sandbox_settings, member), argument, help, initial, only_from, limit },
+#define PLAIN(name, kind, member, argument, help, values, limit) \
+	{ name, SANDBOX_##kind, offsetof(struct sandbox_settings, member), argument, help, NULL, values, limit },
+#define INITIAL(name, kind, member, argument, help, initial, values, limit) \
+	{ name, SANDBOX_##kind, offsetof(struct sandbox_settings, member), argument, help, initial, values, limit },
 
 const struct sandbox_setting sandbox_settings_table[] = {
 	SANDBOX_SETTINGS(PLAIN, INITIAL){ NULL, SANDBOX_FLAG, 0, NULL, NULL, NULL, NULL, false },
@@ -66,8 +66,9 @@ static const struct unit *units_of(enum sandbox_kind kind)
 
 static bool parse_amount(enum sandbox_kind kind, const char *text, uint64_t *amount)
 {
-	char *end;
+	uint64_t whole;
 	double value;
+	char *end;
 
 	if (strcmp(text, "none") == 0) {
 		*amount = SANDBOX_UNLIMITED;
@@ -78,15 +79,24 @@ static bool parse_amount(enum sandbox_kind kind, const char *text, uint64_t *amo
 		return false;
 	value = strtod(text, &end);
 	for (const struct unit *unit = units_of(kind); unit->name; unit++) {
-		if (strcmp(end, unit->name) != 0)
+		if ((kind == SANDBOX_SIZE ? strcasecmp(end, unit->name) : strcmp(end, unit->name)) != 0)
 			continue;
 		value *= unit->factor;
-		if (value >= 0x1p63 || (double)(uint64_t)value != value)
+		if (value >= 0x1p63)
 			return false;
-		*amount = (uint64_t)value;
+		/* Of a byte there are no parts; elsewhere a decimal fraction may be a little off. */
+		whole = (uint64_t)(kind == SANDBOX_SIZE ? value : value + 0.5);
+		if (kind != SANDBOX_SIZE && (value - (double)whole > 1e-6 || (double)whole - value > 1e-6))
+			return false;
+		*amount = whole;
 		return true;
 	}
 	return false;
+}
+
+bool sandbox_parse_size(const char *text, uint64_t *bytes)
+{
+	return parse_amount(SANDBOX_SIZE, text, bytes) && *bytes != SANDBOX_UNLIMITED;
 }
 
 static const char *const kind_words[] = {
@@ -119,35 +129,74 @@ static void list_append(char ***list, const char *text)
 	(*list)[count + 1] = NULL;
 }
 
+static bool is_within(enum sandbox_kind kind, const char *range, uint64_t amount)
+{
+	const char *most = strstr(range, "..");
+	cleanup_free char *least = xstrndup(range, most ? (size_t)(most - range) : strlen(range));
+	uint64_t low = 0, high = UINT64_MAX;
+
+	return parse_amount(kind, least, &low) && (!most || parse_amount(kind, most + 2, &high)) && amount >= low &&
+	       amount <= high;
+}
+
+/* What is below the range may be no limit at all to the kernel: a memory limit of 0, a tmpfs of 0 bytes. */
+static int set_amount(const struct sandbox_setting *setting, const char *text, uint64_t *member, struct error *err)
+{
+	uint64_t amount;
+
+	if (!parse_amount(setting->kind, text, &amount))
+		return error_set(err, -EINVAL, "%s is expected, not \"%s\"", kind_words[setting->kind], text);
+	if (setting->values && amount != SANDBOX_UNLIMITED && !is_within(setting->kind, setting->values, amount))
+		return error_set(err, -EINVAL, "%s is expected, not \"%s\": %s%s", kind_words[setting->kind], text,
+			strstr(setting->values, "..") ? "the range is " : "the least is ", setting->values);
+	*member = amount;
+	return 0;
+}
+
+static int set_text(const struct sandbox_setting *setting, const char *text, char **member, struct error *err)
+{
+	if (setting->values && !is_one_of(text, setting->values))
+		return error_set(err, -EINVAL, "one of %s is expected, not \"%s\"", setting->values, text);
+	if (!*text)
+		return error_set(err, -EINVAL, "the value is empty");
+	free(*member);
+	*member = xstrdup(text);
+	return 0;
+}
+
 int sandbox_set(
 	struct sandbox_settings *settings, const struct sandbox_setting *setting, const char *text, struct error *err)
 {
 	void *member = sandbox_member(settings, setting);
 
-	settings->given |= 1ULL << (setting - sandbox_settings_table);
+	int result = 0;
+
 	switch (setting->kind) {
 	case SANDBOX_FLAG:
 		if (text && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
-			return error_set(
-				err, -EINVAL, "%s: true or false is expected, not \"%s\"", setting->name, text);
+			return error_set(err, -EINVAL, "true or false is expected, not \"%s\"", text);
 		*(bool *)member = !text || strcmp(text, "true") == 0;
-		return 0;
-	case SANDBOX_TEXT:
-		if (setting->only_from && !is_one_of(text, setting->only_from))
-			return error_set(err, -EINVAL, "%s: one of %s is expected, not \"%s\"", setting->name,
-				setting->only_from, text);
+		break;
+	case SANDBOX_WORD:
+		if (text && strcmp(text, "true") != 0)
+			return error_set(err, -EINVAL, "true alone is expected, not \"%s\"", text);
 		free(*(char **)member);
-		*(char **)member = xstrdup(text);
-		return 0;
+		*(char **)member = xstrdup(setting->values);
+		break;
+	case SANDBOX_TEXT:
+		result = set_text(setting, text, member, err);
+		break;
 	case SANDBOX_LIST:
+		if (!*text)
+			return error_set(err, -EINVAL, "the value is empty");
 		list_append(member, text);
-		return 0;
+		break;
 	default:
-		if (!parse_amount(setting->kind, text, member))
-			return error_set(err, -EINVAL, "%s: %s is expected, not \"%s\"", setting->name,
-				kind_words[setting->kind], text);
-		return 0;
+		result = set_amount(setting, text, member, err);
 	}
+	if (result == 0)
+		settings->given |= 1ULL << (setting - sandbox_settings_table);
+	return result;
 }
 
 void sandbox_settings_begin(struct sandbox_settings *settings)

@@ -22,7 +22,9 @@ struct sandbox_settings {
 	char *policy; /* "strict", "default", "build" */
 	char *rootfs, *bundle;
 	char *workdir; /* NULL: the current directory */
-	char *workdir_mode;
+	union {
+		char *workdir_mode, *workdir_overlay; /* one value, which two settings set */
+	};
 	char *disk_kind; /* "auto", "memory", "file" */
 	char **binds, **read_only_binds, **tmpfs, **copy_in, **copy_out;
 	char *keep_diff;
@@ -46,6 +48,7 @@ struct sandbox_settings {
 
 enum sandbox_kind {
 	SANDBOX_FLAG,     /* bool */
+	SANDBOX_WORD,     /* a flag that sets another setting's text to one of its words */
 	SANDBOX_TEXT,     /* char * */
 	SANDBOX_LIST,     /* char **: each use appends */
 	SANDBOX_DURATION, /* "90", "1.5s", "10m", "2h", "500ms" or "none" */
@@ -57,15 +60,16 @@ enum sandbox_kind {
 struct sandbox_setting {
 	const char *name; /* as option: --NAME; in a profile: "NAME" */
 	enum sandbox_kind kind;
-	size_t offset;         /* in struct sandbox_settings */
-	const char *argument;  /* for --help; NULL: a flag */
-	const char *help;      /* one line */
-	const char *initial;   /* the value without any option; NULL: none */
-	const char *only_from; /* words separated by '|' that alone are values; NULL: anything */
-	bool limit;            /* printed among the limits in a report */
+	size_t offset;        /* in struct sandbox_settings */
+	const char *argument; /* for --help; NULL: a flag */
+	const char *help;     /* one line */
+	const char *initial;  /* the value without any option; NULL: none */
+	const char *values;   /* TEXT: words separated by '|' that alone are values; WORD: what it sets; amounts:
+			       * "LEAST" or "LEAST..MOST", as typed; NULL: anything */
+	bool limit;           /* printed among the limits in a report */
 };
 
-/* The one table: PLAIN(name, kind, member, argument, help, words, limit) and INITIAL(…, initial value, words, limit).
+/* The one table: PLAIN(name, kind, member, argument, help, values, limit) and INITIAL(…, initial value, values, limit).
  */
 /* clang-format off */
 #define SANDBOX_SETTINGS(PLAIN, INITIAL) \
@@ -75,6 +79,7 @@ struct sandbox_setting {
 	PLAIN("bundle", TEXT, bundle, "DIR", "the root file system and the environment of an OCI bundle", NULL, false) \
 	PLAIN("workdir", TEXT, workdir, "DIR", "directory that the command works in and sees (default: the current one)", NULL, false) \
 	INITIAL("workdir-mode", TEXT, workdir_mode, "MODE", "overlay: changes vanish or stay in a diff; ro: read-only; rw: changes are made", "overlay", "overlay|ro|rw", false) \
+	PLAIN("workdir-overlay", WORD, workdir_overlay, NULL, "the same as --workdir-mode overlay", "overlay", false) \
 	PLAIN("bind", LIST, binds, "SRC[:DST]", "show a file or directory of the host, writable", NULL, false) \
 	PLAIN("ro-bind", LIST, read_only_binds, "SRC[:DST]", "the same, read-only", NULL, false) \
 	PLAIN("tmpfs", LIST, tmpfs, "DST[:SIZE]", "an empty directory in memory", NULL, false) \
@@ -83,19 +88,19 @@ struct sandbox_setting {
 	PLAIN("keep-diff", TEXT, keep_diff, "DIR|FILE.tar", "keep what the command changed, with whiteouts (.wh.NAME) for what it deleted", NULL, false) \
 	PLAIN("env", LIST, environment, "NAME=VALUE", "set a variable of the command's environment", NULL, false) \
 	PLAIN("pass-env", LIST, pass_environment, "NAME", "keep a variable of this environment", NULL, false) \
-	INITIAL("timeout", DURATION, timeout_ms, "TIME", "wall time; then TERM, then KILL", "10m", NULL, true) \
+	INITIAL("timeout", DURATION, timeout_ms, "TIME", "wall time; then TERM, then KILL", "10m", "1ms", true) \
 	INITIAL("grace", DURATION, grace_ms, "TIME", "between TERM and KILL", "5s", NULL, true) \
-	INITIAL("cpu-time", DURATION, cpu_time_ms, "TIME", "processor time of everything together", "none", NULL, true) \
-	INITIAL("memory", SIZE, memory_bytes, "SIZE", "memory of everything together, files in memory included", "2G", NULL, true) \
+	INITIAL("cpu-time", DURATION, cpu_time_ms, "TIME", "processor time of everything together", "none", "1ms", true) \
+	INITIAL("memory", SIZE, memory_bytes, "SIZE", "memory of everything together, files in memory included", "2G", "4K", true) \
 	INITIAL("swap", SIZE, swap_bytes, "SIZE", "swap on top of it", "0", NULL, true) \
-	INITIAL("cpus", CPUS, cpus_milli, "N", "processors, 1.5 for one and a half", "none", NULL, true) \
-	INITIAL("pids", COUNT, pids, "N", "processes and threads", "512", NULL, true) \
-	INITIAL("disk", SIZE, disk_bytes, "SIZE", "what may be written to the root and the work directory", "1G", NULL, true) \
+	INITIAL("cpus", CPUS, cpus_milli, "N", "processors, 1.5 for one and a half", "none", "0.01", true) \
+	INITIAL("pids", COUNT, pids, "N", "processes and threads", "512", "1", true) \
+	INITIAL("disk", SIZE, disk_bytes, "SIZE", "what may be written to the root and the work directory", "1G", "64K", true) \
 	INITIAL("disk-kind", TEXT, disk_kind, "KIND", "where that lies: memory; file: in a nameless file beside the work directory's files; auto: file if --disk is more than --memory and it can be had", "auto", "auto|memory|file", false) \
 	INITIAL("file-size", SIZE, file_size_bytes, "SIZE", "the largest file", "none", NULL, true) \
 	INITIAL("open-files", COUNT, open_files, "N", "open files of one process", "1024", NULL, true) \
 	INITIAL("output-limit", SIZE, output_limit_bytes, "SIZE", "standard output and error together; what is beyond is cut, and said", "64M", NULL, true) \
-	INITIAL("io-weight", COUNT, io_weight, "N", "share of the disks' time, 10 to 1000", "none", NULL, true) \
+	INITIAL("io-weight", COUNT, io_weight, "N", "share of the disks' time, 10 to 1000", "none", "10..1000", true) \
 	INITIAL("net", TEXT, network, "KIND", "none; user: outgoing connections through passt(1), not to the host's own neighbourhood; host: the host's network itself", "none", "none|user|host", false) \
 	PLAIN("allow-host", LIST, allow_hosts, "NAME[:PORT]", "with --net=user: only to these names and addresses; *.NAME: to all below a name", NULL, false) \
 	PLAIN("publish", LIST, publish, "[ADDRESS:]HOST:GUEST", "with --net=user: a TCP port of the host's, of 127.0.0.1 without an address", NULL, false) \
@@ -123,9 +128,12 @@ void sandbox_settings_begin(struct sandbox_settings *settings);
 void sandbox_settings_free(struct sandbox_settings *settings);
 #define cleanup_sandbox_settings cleanup(sandbox_settings_free)
 
-/* Sets one; text is NULL for a flag that is to be true. -EINVAL with the name and what would be right. */
+/* Sets one; text is NULL for a flag that is to be true. -EINVAL with what would be right, without the name. */
 int sandbox_set(
 	struct sandbox_settings *settings, const struct sandbox_setting *setting, const char *text, struct error *err);
+
+/* "64M", "1.5G", "4096"; false: it is none. */
+bool sandbox_parse_size(const char *text, uint64_t *bytes);
 
 /* Sets what a profile says: an object {"NAME": value, …} in a JSON file, or the words "strict", "default", "build" of
  * the built-in ones. Values are strings as on the command line, numbers, booleans, or arrays of strings for lists. */

@@ -31,6 +31,42 @@ teardown() {
 	[[ "$output" == *'memory: a size like 512M, 2G or none is expected, not "lots"'* ]]
 }
 
+# refused WORDS OPTION...: with 125, in one line that has the words.
+refused() {
+	local words=$1
+	shift
+	run sandbox "$@" -- true
+	[ "$status" -eq 125 ] && [[ "${#lines[@]}" -eq 1 && "$output" == *"$words"* ]] || fail "$*: $status, $output"
+}
+
+@test "what would be no limit at all, and what is no value, is refused in one line" {
+	local option
+	for option in memory disk; do
+		refused "--$option: a size like 512M, 2G or none is expected, not \"0\": the least is" "--$option" 0
+	done
+	refused '--cpus: a number of processors like 1.5, or none is expected, not "0": the least is 0.01' --cpus 0
+	refused '--pids: a whole number or none is expected, not "0": the least is 1' --pids 0
+	refused 'not "0": the least is 1ms' --timeout 0
+	refused 'not "5": the range is 10..1000' --io-weight 5
+	refused '--swap: only with a limit of --memory' --memory none --swap 1G
+	refused '--tmpfs /mnt:0: a size like 64M is expected' --tmpfs /mnt:0
+	refused '--tmpfs mnt: the place in the sandbox must begin with /' --tmpfs mnt
+	refused '--env FOO: NAME=VALUE is expected' --env FOO
+	refused '--pass-env A=b: a name is expected' --pass-env A=b
+	refused '--cap-add CAP_FOO: there is no such capability' --cap-add CAP_FOO
+	refused '--workdir: the value is empty' --workdir ''
+	refused '--report /nonexistent/r.json: write there: No such file' --report /nonexistent/r.json
+	refused 'unknown or ambiguous option --nonsense' --nonsense
+}
+
+@test "the tightest limits hold the command, not what is made for it" {
+	! is_microvm || skip "every case would boot a guest"
+	run sandbox --pids 1 --open-files 8 --cap-add net_raw -- sh -c 'ulimit -n; sleep 0'
+	[ "$status" -ne 0 ]
+	[ "${lines[0]}" = 8 ]
+	[[ "${lines[1]}" == *"fork"* ]]
+}
+
 @test "changes to the work directory and the root vanish" {
 	run sandbox -- sh -c 'echo changed >file; cat file; echo x >/etc/new && rm /etc/passwd && ls /etc/new'
 	[ "$status" -eq 0 ]
@@ -44,8 +80,11 @@ teardown() {
 	run sandbox --workdir-mode ro -- sh -c 'cat file; echo changed >file'
 	[ "$status" -ne 0 ]
 	[ "${lines[0]}" = original ]
-	sandbox --workdir-mode rw -- sh -c 'echo made >made'
+	sandbox --workdir-overlay --workdir-mode rw -- sh -c 'echo made >made'
 	[ "$(cat "$SCRATCH/work/made")" = made ]
+	! is_microvm || return 0
+	sandbox --workdir-mode ro --workdir-overlay -- sh -c 'echo changed >file'
+	[ "$(cat "$SCRATCH/work/file")" = original ]
 }
 
 @test "the host's secrets are not there, and its environment neither" {
