@@ -107,8 +107,10 @@ int message_to_error(const struct message *message, struct error *err)
 	err->message[sizeof(err->message) - 1] = '\0';
 	/* It may have been a guest that chose the words: no control character of them reaches a terminal. */
 	for (unsigned char *c = (unsigned char *)err->message; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
+		if (*c < 0x20 || *c == 0x7f)
 			*c = '?';
+		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
 	}
 	return err->code ? -err->code : -EIO;
 }

@@ -59,6 +59,7 @@ void monitor_enter(struct monitor *monitor, enum monitor_phase phase)
 
 	trace_end(&monitor->phase_span);
 	monitor->phase = phase;
+	monitor->phase_ms = monitor_now_ms();
 	monitor->phase_span = trace_begin(names[phase]);
 }
 
@@ -184,15 +185,15 @@ static int serve_sources(struct monitor *monitor, struct error *err)
 {
 	const struct pollfd *sources = monitor->sources;
 	struct monitor_peer *peers = monitor->peers;
+	bool guest_speaks = sources[SOURCE_GUEST].revents || monitor->guest_says_more;
 	int result = 0;
 
 	/* The guest's last words come before the news of its end. */
-	if (sources[SOURCE_GUEST].revents)
+	if (guest_speaks)
 		result = monitor_read_guest(monitor, err);
 	if (result == 0 && (sources[SOURCE_GUEST].revents & POLLOUT))
 		result = monitor_flush(monitor, err);
-	if (result == 0 && monitor->phase != PHASE_EXITED && sources[SOURCE_MACHINE].revents &&
-		!sources[SOURCE_GUEST].revents)
+	if (result == 0 && monitor->phase != PHASE_EXITED && sources[SOURCE_MACHINE].revents && !guest_speaks)
 		result = stopped(monitor, err);
 	if (result == 0 && sources[SOURCE_HELD].revents)
 		result = save_template(monitor, err);
@@ -220,9 +221,11 @@ static int step(struct monitor *monitor, int timeout_ms, struct error *err)
 	int ready;
 
 	collect_sources(monitor);
-	ready = poll(monitor->sources, monitor->source_count, patience_ms);
+	ready = poll(monitor->sources, monitor->source_count, monitor->guest_says_more ? 0 : patience_ms);
 	if (ready < 0)
 		return errno == EINTR ? 0 : error_set(err, errno, "wait for the guest");
+	if (monitor->guest_says_more)
+		return serve_sources(monitor, err);
 	if (ready == 0 && patience_ms == timeout_ms)
 		return 1;
 	if (ready == 0)
@@ -241,23 +244,34 @@ static int not_up(struct monitor *monitor, struct error *err)
 		monitor->launch->vm.boot_timeout_s, text);
 }
 
+/* How long the next wait may take. A guest that is coming up gives a sign of life by getting on, not by talking; nor do
+ * peers that ask something give one. */
+static int patience_ms(const struct monitor *monitor)
+{
+	double left_ms = monitor->launch->vm.boot_timeout_s * 1e3 - (monitor_now_ms() - monitor->phase_ms);
+
+	if (monitor->phase >= PHASE_CREATED || monitor->gdb)
+		return -1;
+	return left_ms > 1 ? (int)left_ms : 0;
+}
+
 /* Until the workload has ended and all that it wrote is where it was to go. */
 static int live(struct monitor *monitor, struct error *err)
 {
-	int boot_timeout_ms = (int)monitor->launch->vm.boot_timeout_s * 1000;
 	int result = 0;
 
 	while (result == 0 && !(monitor->phase == PHASE_EXITED && monitor_output_arrived(&monitor->finished))) {
-		bool comes_up = monitor->phase < PHASE_CREATED;
-		int timeout_ms = comes_up && !monitor->gdb ? boot_timeout_ms : -1;
+		int timeout_ms = patience_ms(monitor);
 
+		if (timeout_ms == 0)
+			return not_up(monitor, err);
 		result = monitor_watchdog_look(monitor, &timeout_ms, err);
 		if (result == 0)
 			result = step(monitor, timeout_ms, err);
-		if (result == 1 && !comes_up)
+		if (result == 1)
 			result = 0;
 	}
-	return result == 1 ? not_up(monitor, err) : result;
+	return result;
 }
 
 /* ---- the end ---- */

@@ -15,6 +15,8 @@
 /* With so much waiting for a guest that is paused, or reads nothing, it gets no more. */
 #define OUTGOING_MAX_BYTES (1U << 20)
 #define SESSION_MAIN       0
+/* A guest that never stops talking does not keep the others who ask something waiting. */
+#define FRAMES_PER_TURN 64
 
 /* ---- to the guest ---- */
 
@@ -202,7 +204,10 @@ static int hear_failed(struct monitor *monitor, struct wire_reader *in, struct e
 		return monitor_session_failed(monitor, session, in, err);
 	if (id == GUEST_SESSION_NONE) {
 		(void)monitor_take_failure(in, &misunderstood);
-		log_warning("the guest's init did not understand an order");
+		/* Once: a guest must not be able to fill the log. */
+		if (!monitor->misunderstood)
+			log_warning("the guest's init did not understand an order");
+		monitor->misunderstood = true;
 		return 0;
 	}
 	if (id != SESSION_MAIN || (monitor->phase != PHASE_CREATING && monitor->phase != PHASE_STARTING))
@@ -293,9 +298,15 @@ static int hear(struct monitor *monitor, struct error *err)
 
 int monitor_read_guest(struct monitor *monitor, struct error *err)
 {
-	int result;
+	int result = 0;
 
-	while ((result = guest_frame_read(&monitor->reader, monitor->guest_fd, err)) > 0) {
+	for (unsigned frames = 0; frames <= FRAMES_PER_TURN; frames++) {
+		monitor->guest_says_more = frames == FRAMES_PER_TURN;
+		if (monitor->guest_says_more)
+			return 0;
+		result = guest_frame_read(&monitor->reader, monitor->guest_fd, err);
+		if (result <= 0)
+			break;
 		monitor_watchdog_heard(monitor);
 		result = hear(monitor, err);
 		if (result < 0)

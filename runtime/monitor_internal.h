@@ -54,6 +54,7 @@ struct monitor {
 	struct vm *vm;
 	struct vsock *vsock;      /* the machine's */
 	enum monitor_phase phase; /* changed by monitor_enter() */
+	double phase_ms;          /* when it began, on the monotonic clock */
 	int phase_span;           /* the trace's (base/trace.h) */
 	bool paused;
 	int guest_fd; /* the control channel; -EBADF: the guest has closed it */
@@ -61,6 +62,8 @@ struct monitor {
 	int held_fd; /* eventfd: the guest's init connects for the first time, and its template is to be written; or
 			-EBADF */
 	struct guest_frame_reader reader;
+	bool guest_says_more;   /* than was heard in its turn: some of it may be in the reader already */
+	bool misunderstood;     /* it has said that it did not understand an order */
 	struct strbuf outgoing; /* what the guest has not taken yet: from outgoing_start on */
 	size_t outgoing_start;
 	int finished[3];   /* of the container's own streams, as in a session */
@@ -102,7 +105,7 @@ int monitor_resize_guest(struct monitor *monitor, uint32_t session, uint32_t row
 int monitor_resize(struct monitor *monitor, struct error *err);
 /* Passes on what waits, as far as the guest takes it. */
 int monitor_flush(struct monitor *monitor, struct error *err);
-/* All that it has said. An error is the end of the machine. */
+/* What it has said, a turn of it (guest_says_more). An error is the end of the machine. */
 int monitor_read_guest(struct monitor *monitor, struct error *err);
 
 /* The clock and fresh entropy, which CREATE and GO_ON begin with. */

@@ -11,11 +11,14 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "microvm/event_loop.h"
 #include "runtime/monitor_internal.h"
 
@@ -496,6 +499,64 @@ static void sessions_are_bounded(void **state)
 	close(asker);
 }
 
+/* Peers, signals and the watchdog have their turn all the same. */
+static void guest_that_never_stops_talking_is_heard_in_turns(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_strbuf struct strbuf payload = STRBUF_INIT, frames = STRBUF_INIT;
+	struct error err;
+	unsigned turns = 1;
+
+	wire_put_u64(&payload, 77);
+	for (unsigned i = 0; i < 200; i++)
+		guest_frame_put(&frames, GUEST_ANSWER, &payload);
+	assert_int_equal(send(f->guest, frames.data, frames.length, 0), frames.length);
+	assert_int_equal(monitor_read_guest(&f->monitor, &err), 0);
+	assert_true(f->monitor.guest_says_more);
+	for (; f->monitor.guest_says_more; turns++)
+		assert_int_equal(monitor_read_guest(&f->monitor, &err), 0);
+	assert_in_range(turns, 4, 5);
+	assert_true(guest_frame_reader_is_empty(&f->monitor.reader));
+}
+
+static void guest_cannot_fill_the_log(void **state)
+{
+	struct fixture *f = *state;
+	char path[] = "/tmp/duet-test-log-XXXXXX";
+	cleanup_fd int log = mkstemp(path);
+	struct log_options options = { .path = path };
+	struct stat first, second;
+	struct error err;
+
+	assert_int_equal(log_open(&options, &err), 0);
+	assert_int_equal(say_failed(f, GUEST_SESSION_NONE), 0);
+	assert_int_equal(fstat(log, &first), 0);
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(say_failed(f, GUEST_SESSION_NONE), 0);
+	assert_int_equal(fstat(log, &second), 0);
+	options.path = NULL;
+	assert_int_equal(log_open(&options, &err), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_true(first.st_size > 0);
+	assert_int_equal(second.st_size, first.st_size);
+}
+
+static void words_of_the_guest_command_no_terminal(void **state)
+{
+	struct message *message = message_new();
+	struct error failure = { .code = EIO,
+		.message = "\x1b]0;title\x07 \xc2\x9b"
+			   "31m \xc3\xa9\x7f" },
+		     err;
+
+	(void)state;
+	memcpy(message->data, &failure, sizeof(failure));
+	message->length = sizeof(failure);
+	assert_int_equal(message_to_error(message, &err), -EIO);
+	assert_string_equal(err.message, "?]0;title? ??31m \xc3\xa9?");
+	free(message);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -511,6 +572,9 @@ int main(void)
 		test(guest_that_takes_nothing_is_not_waited_for),
 		test(malformed_requests_are_refused),
 		test(sessions_are_bounded),
+		test(guest_that_never_stops_talking_is_heard_in_turns),
+		test(guest_cannot_fill_the_log),
+		test(words_of_the_guest_command_no_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,7 +66,8 @@ static size_t serve(struct fs *fs)
 	written = fs_worker_serve(fs->worker, &message);
 	pthread_mutex_lock(&fs->device.lock);
 	fs->serving = false;
-	pthread_cond_signal(&fs->served);
+	/* Several vCPUs may be in reset() at once. */
+	pthread_cond_broadcast(&fs->served);
 	return written;
 }
 
