@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "sandbox/internal.h"
+#include "sandbox/links.h"
 #include "sandbox/tree.h"
 
 struct known {
@@ -205,6 +206,7 @@ static int count(void *context, const struct change *change, struct error *err)
 struct kept {
 	int directory;
 	uint64_t left_out;
+	struct link_table links;
 };
 
 static unsigned int depth_of(const char *path)
@@ -238,11 +240,24 @@ static int keep_link(struct kept *kept, const struct change *change, int directo
 	return symlinkat(target, directory, change->name) < 0 ? -errno : 0;
 }
 
+static int keep_file(struct kept *kept, const struct change *change, int directory, struct error *err)
+{
+	struct tree_copy copy = { .owner = geteuid(), .group = getegid() };
+	const char *first = links_find(&kept->links, &change->status);
+	int result;
+
+	if (first && links_make(kept->directory, first, directory, change->name) == 0)
+		return 0;
+	result = tree_copy(&copy, change->directory, change->name, directory, change->name, err);
+	if (result == 0)
+		links_note(&kept->links, &change->status, change->path);
+	return result;
+}
+
 /* Inside the directory whatever links were kept in it: what is looked up stays there. */
 static int keep(void *context, const struct change *change, struct error *err)
 {
 	struct kept *kept = context;
-	struct tree_copy copy = { .owner = geteuid(), .group = getegid() };
 	bool is_directory = S_ISDIR(change->status.st_mode);
 	cleanup_free char *above = xstrndup(change->path, (size_t)(strrchr(change->path, '/') - change->path));
 	cleanup_fd int directory = -EBADF;
@@ -266,7 +281,7 @@ static int keep(void *context, const struct change *change, struct error *err)
 	} else if (S_ISLNK(change->status.st_mode)) {
 		result = keep_link(kept, change, directory);
 	} else if (S_ISREG(change->status.st_mode)) {
-		return tree_copy(&copy, change->directory, change->name, directory, change->name, err);
+		return keep_file(kept, change, directory, err);
 	} else {
 		kept->left_out++;
 	}
@@ -299,6 +314,7 @@ static int keep_all(struct sandbox *sandbox, const struct baseline *baseline, ui
 	if (result == 0)
 		result = changes_visit(sandbox, baseline, &visitor, &incomplete, err);
 	*left_out = kept.left_out;
+	links_free(&kept.links);
 	if (tar && diff_tar_close(&tar, left_out, &closing) < 0 && result == 0) {
 		*err = closing;
 		result = -err->code;

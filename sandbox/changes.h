@@ -48,7 +48,7 @@ int changes_end(struct sandbox *sandbox, const struct baseline *baseline, struct
 struct diff_tar;
 int diff_tar_open(const struct sandbox *sandbox, const char *path, struct diff_tar **tar, struct error *err);
 int diff_tar_add(void *tar, const struct change *change, struct error *err);
-/* Names that cannot be told from a whiteout's, sparse files larger than --disk: left out. */
+/* Names that cannot be told from a whiteout's, and sparse files that together are larger than --disk: left out. */
 int diff_tar_close(struct diff_tar **tar, uint64_t *left_out, struct error *err);
 
 #define WHITEOUT_PREFIX ".wh."

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "sandbox/changes.h"
 #include "sandbox/internal.h"
+#include "sandbox/links.h"
 
 struct diff_tar {
 	const struct sandbox *sandbox;
@@ -18,6 +19,8 @@ struct diff_tar {
 	const char *path;
 	int fd;
 	uint64_t left_out;
+	uint64_t left_bytes; /* of content that may still come */
+	struct link_table links;
 	locale_t names, former; /* libarchive asks the locale what names are written in */
 	char chunk[65536];
 };
@@ -34,6 +37,7 @@ static void tar_free(struct diff_tar **location)
 		freelocale(tar->names);
 	}
 	close_fd(&tar->fd);
+	links_free(&tar->links);
 	free(tar);
 	*location = NULL;
 }
@@ -52,6 +56,7 @@ int diff_tar_open(const struct sandbox *sandbox, const char *path, struct diff_t
 
 	tar->sandbox = sandbox;
 	tar->path = path;
+	tar->left_bytes = sandbox->settings->disk_bytes;
 	tar->archive = archive_write_new();
 	tar->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (tar->fd < 0)
@@ -83,13 +88,19 @@ static int put_content(struct diff_tar *tar, int file, uint64_t size)
 }
 
 /* Fills in what kind of thing it is; the descriptor of a file's content, -EBADF for what has none. */
-static int describe(const struct change *change, struct archive_entry *entry, int *ret_file)
+static int describe(
+	struct diff_tar *tar, const struct change *change, struct archive_entry *entry, const char *name, int *ret_file)
 {
+	const char *first = links_find(&tar->links, &change->status);
 	char target[PATH_MAX];
 	ssize_t length;
 
 	if (change->deleted || S_ISDIR(change->status.st_mode))
 		return 0;
+	if (first) {
+		archive_entry_set_hardlink(entry, first);
+		return 0;
+	}
 	if (S_ISLNK(change->status.st_mode)) {
 		length = readlinkat(change->directory, change->name, target, sizeof(target) - 1);
 		if (length < 0)
@@ -99,6 +110,7 @@ static int describe(const struct change *change, struct archive_entry *entry, in
 		return 0;
 	}
 	*ret_file = openat(change->directory, change->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	links_note(&tar->links, &change->status, name);
 	return *ret_file < 0 ? -errno : 0;
 }
 
@@ -113,7 +125,7 @@ static int put_entry(struct diff_tar *tar, const struct change *change, const ch
 {
 	struct archive_entry *entry = archive_entry_new();
 	cleanup_fd int file = -EBADF;
-	int result = empty ? 0 : describe(change, entry, &file);
+	int result = empty ? 0 : describe(tar, change, entry, name, &file);
 
 	archive_entry_set_pathname(entry, name);
 	archive_entry_set_uid(entry, outside_in(tar, change->status.st_uid));
@@ -135,15 +147,25 @@ static int put_entry(struct diff_tar *tar, const struct change *change, const ch
 	return result;
 }
 
-/* A hole can be of any size, and would be written as zeros. */
-static bool is_wanted(const struct diff_tar *tar, const struct change *change)
+/* Holes can be of any size, and would be written as zeros: all files together have no more than was to be written. */
+static bool fits(struct diff_tar *tar, const struct change *change)
+{
+	uint64_t bytes = links_find(&tar->links, &change->status) ? 0 : (uint64_t)change->status.st_size;
+
+	if (bytes > tar->left_bytes)
+		return false;
+	tar->left_bytes -= tar->left_bytes == SANDBOX_UNLIMITED ? 0 : bytes;
+	return true;
+}
+
+static bool is_wanted(struct diff_tar *tar, const struct change *change)
 {
 	mode_t mode = change->status.st_mode;
 
 	if (strncmp(change->name, WHITEOUT_PREFIX, strlen(WHITEOUT_PREFIX)) == 0)
 		return false;
 	if (S_ISREG(mode))
-		return (uint64_t)change->status.st_size <= tar->sandbox->settings->disk_bytes;
+		return fits(tar, change);
 	return change->deleted || S_ISDIR(mode) || S_ISLNK(mode);
 }
 

@@ -15,6 +15,9 @@ enum { COPY_CHUNK_BYTES = 1 << 20 };
 struct place {
 	int from, to;       /* directories */
 	unsigned int depth; /* 1: the top of the tree; 0: where that lies */
+	int top;            /* the directory that is copied to */
+	const char *path;   /* of `to` below it, with its slash; "": it is `to` */
+	struct link_table *links;
 };
 
 static int copy_entry(
@@ -96,8 +99,21 @@ static int make_room(int directory, const char *name)
 	return unlinkat(directory, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* 1: it is there now, another name of a file that was copied before. */
+static int copy_name(const struct place *place, const struct stat *status, const char *path, const char *to)
+{
+	const char *first = links_find(place->links, status);
+
+	if (first && links_make(place->top, first, place->to, to) == 0)
+		return 1;
+	/* The first of its names, or as many names as a file can have there. */
+	links_note(place->links, status, path);
+	return 0;
+}
+
 static int copy_file(const struct tree_copy *copy, const struct place *place, const char *from, const char *to)
 {
+	cleanup_free char *path = xprintf("%s%s", place->path, to);
 	cleanup_fd int source = openat(place->from, from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	cleanup_fd int target = -EBADF;
 	struct stat status;
@@ -108,7 +124,7 @@ static int copy_file(const struct tree_copy *copy, const struct place *place, co
 	if (!S_ISREG(status.st_mode))
 		return -EINVAL;
 	result = make_room(place->to, to);
-	if (result < 0)
+	if (result < 0 || copy_name(place, &status, path, to))
 		return result;
 	target = openat(place->to, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (target < 0)
@@ -161,7 +177,8 @@ static int copy_directory(
 {
 	cleanup_fd int source = openat(place->from, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	cleanup_fd int target = -EBADF;
-	struct place inside = { .depth = place->depth + 1 };
+	cleanup_free char *path = xprintf("%s%s/", place->path, to);
+	struct place inside = { .depth = place->depth + 1, .top = place->top, .path = path, .links = place->links };
 	struct stat status;
 	int result;
 
@@ -209,7 +226,10 @@ static int copy_entry(
 int tree_copy(struct tree_copy *copy, int from_directory, const char *from, int to_directory, const char *to,
 	struct error *err)
 {
-	struct place place = { .from = from_directory, .to = to_directory };
+	cleanup_links struct link_table links = { 0 };
+	struct place place = {
+		.from = from_directory, .to = to_directory, .top = to_directory, .path = "", .links = &links
+	};
 	struct stat status;
 
 	if (fstatat(from_directory, from, &status, AT_SYMLINK_NOFOLLOW) < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Copies of files and trees between the host and a sandbox. The source may be the work of somebody hostile, and the
- * target too: no symbolic link is followed on either side, nothing but plain files is opened, holes stay holes.
+ * target too: no symbolic link is followed on either side, nothing but plain files is opened, holes stay holes and
+ * several names of one file stay that.
  */
 #ifndef DUET_SANDBOX_TREE_H
 #define DUET_SANDBOX_TREE_H
@@ -12,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "sandbox/links.h"
 
 enum { TREE_DEPTH_MAX = 128 };
 

@@ -324,6 +324,20 @@ nothing_of_it_is_left() {
 	rm -r "$SCRATCH/work/old"
 }
 
+@test "neither many names of one file nor holes make a copy of more than was written" {
+	command='mkdir many; head -c 4M /dev/zero | tr "\0" x >many/1; i=1; while [ $i -lt 30 ]; do i=$((i+1)); ln many/1 many/$i; done'
+	sandbox --disk 40M --copy-out "many=$SCRATCH/many" --keep-diff "$SCRATCH/names" -- sh -ec "$command"
+	[ "$(du -sm "$SCRATCH/many" "$SCRATCH/names" | awk '{ all += $1 } END { print all }')" -le 12 ]
+	[ "$(stat -c %h "$SCRATCH/many/30" "$SCRATCH/names$SCRATCH/work/many/30")" = $'30\n30' ]
+	[ "$(tail -c 3 "$SCRATCH/many/7")" = xxx ]
+	run sandbox --disk 40M --keep-diff "$SCRATCH/names.tar" -- sh -ec "$command; for i in 1 2 3; do truncate -s 30M hole\$i; done"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *"2 names,"*"were left out"* ]]
+	[ "$(stat -c %s "$SCRATCH/names.tar")" -le 41943040 ]
+	[ "$(tar -tvf "$SCRATCH/names.tar" | grep -c 'link to.*/many/')" -eq 29 ]
+	rm -r "$SCRATCH/many" "$SCRATCH/names" "$SCRATCH/names.tar"
+}
+
 @test "the command gets a terminal, whose output is counted and cut like any other" {
 	vm=
 	! is_microvm || vm=--vm
