@@ -88,15 +88,16 @@ size_t egress_answer(const uint8_t *question_frame, const uint8_t *payload, size
 
 /*
  * A question of the sandbox, in *query as it is to be asked: for an allowed name and an address, in words of our own,
- * so that nothing but the name leaves. Returns the length; 0 when it is answered at once, by *answer with
- * *answer_length (refused, or nothing there); negative for what is no question.
+ * so that nothing but the name leaves, under a number that nobody can guess (RFC 5452). Returns the length; 0 when it
+ * is answered at once, by *answer with *answer_length (refused, or nothing there); negative for what is no question.
  */
-int egress_question(struct egress *egress, const uint8_t *message, size_t length, uint8_t query[EGRESS_MESSAGE_MAX],
-	uint8_t answer[EGRESS_MESSAGE_MAX], size_t *answer_length);
+int egress_question(struct egress *egress, const uint8_t *message, size_t length, uint16_t number,
+	uint8_t query[EGRESS_MESSAGE_MAX], uint8_t answer[EGRESS_MESSAGE_MAX], size_t *answer_length);
 
 /* The name server's answer to it: its addresses are allowed from now on, and it is made one to the sandbox's question.
- * Negative when it is not to be believed. */
-int egress_learn(struct egress *egress, const uint8_t *message, size_t message_length, uint8_t *answer, size_t length);
+ * Negative when it is not to be believed: the right one may still come. */
+int egress_learn(struct egress *egress, const uint8_t *message, size_t message_length, uint16_t number, uint8_t *answer,
+	size_t length);
 
 void egress_free(struct egress *egress);
 

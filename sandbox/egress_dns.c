@@ -88,8 +88,8 @@ static bool is_allowed(const struct egress *egress, const char *name)
 	return false;
 }
 
-int egress_question(struct egress *egress, const uint8_t *message, size_t length, uint8_t query[EGRESS_MESSAGE_MAX],
-	uint8_t answer[EGRESS_MESSAGE_MAX], size_t *answer_length)
+int egress_question(struct egress *egress, const uint8_t *message, size_t length, uint16_t number,
+	uint8_t query[EGRESS_MESSAGE_MAX], uint8_t answer[EGRESS_MESSAGE_MAX], size_t *answer_length)
 {
 	char what[EGRESS_NAME_MAX + 8];
 	struct question question;
@@ -99,6 +99,7 @@ int egress_question(struct egress *egress, const uint8_t *message, size_t length
 		if (length < HEADER_BYTES || length > EGRESS_MESSAGE_MAX || (get16(message + 2) & FLAG_RESPONSE))
 			return -EBADMSG;
 		memcpy(query, message, length);
+		put16(query, number);
 		return (int)length;
 	}
 	if (!read_question(message, length, &question) || (get16(message + 2) & FLAG_RESPONSE)) {
@@ -117,6 +118,7 @@ int egress_question(struct egress *egress, const uint8_t *message, size_t length
 		return 0;
 	}
 	memset(query, 0, HEADER_BYTES);
+	put16(query, number);
 	put16(query + 2, FLAG_RECURSION);
 	put16(query + 4, 1);
 	for (size_t i = HEADER_BYTES; i < HEADER_BYTES + question.length; i++)
@@ -184,13 +186,13 @@ static bool learn_records(
 	return true;
 }
 
-int egress_learn(struct egress *egress, const uint8_t *message, size_t message_length, uint8_t *answer, size_t length)
+int egress_learn(struct egress *egress, const uint8_t *message, size_t message_length, uint16_t number, uint8_t *answer,
+	size_t length)
 {
 	struct question asked, answered;
 
-	if (length < HEADER_BYTES || !(get16(answer + 2) & FLAG_RESPONSE))
+	if (length < HEADER_BYTES || !(get16(answer + 2) & FLAG_RESPONSE) || get16(answer) != number)
 		return -EBADMSG;
-	/* Each question has a socket and a port of its own; the number is the sandbox's. */
 	memcpy(answer, message, 2);
 	if (!egress->listed)
 		return 0;

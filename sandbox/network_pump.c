@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ enum {
 struct question {
 	int socket; /* -1: free */
 	time_t asked;
+	uint16_t number; /* as it was asked */
 	size_t frame_length;
 	uint8_t frame[EGRESS_MESSAGE_MAX + 128]; /* the sandbox's, to be answered */
 	const uint8_t *message;
@@ -148,8 +150,10 @@ static time_t now_s(void)
 	return now.tv_sec;
 }
 
-/* A socket of its own for each: only that server can answer, and only on a port that nobody else knows. */
-static void ask(struct pump *pump, size_t frame_length, const uint8_t *message, size_t message_length, size_t length)
+/* A socket of its own for each: only that server can answer, and only on a port and with a number that nobody else
+ * knows. */
+static void ask(struct pump *pump, size_t frame_length, const uint8_t *message, size_t message_length, uint16_t number,
+	size_t length)
 {
 	struct question *question = free_question(pump);
 	const struct sockaddr_storage *server;
@@ -164,6 +168,7 @@ static void ask(struct pump *pump, size_t frame_length, const uint8_t *message, 
 		send(fd, pump->query, length, 0) < 0)
 		return;
 	question->asked = now_s();
+	question->number = number;
 	question->frame_length = frame_length;
 	memcpy(question->frame, pump->frame, frame_length);
 	question->message = question->frame + (message - pump->frame);
@@ -175,10 +180,12 @@ static void take_answer(struct pump *pump, struct question *question)
 {
 	ssize_t length = recv(question->socket, pump->answer, sizeof(pump->answer), 0);
 
-	close_fd(&question->socket);
-	if (length <= 0 || egress_learn(&pump->plan->egress, question->message, question->message_length, pump->answer,
-				   (size_t)length) < 0)
+	if (length <= 0)
+		close_fd(&question->socket);
+	if (length <= 0 || egress_learn(&pump->plan->egress, question->message, question->message_length,
+				   question->number, pump->answer, (size_t)length) < 0)
 		return;
+	close_fd(&question->socket);
 	answer_sandbox(pump, question->frame, pump->answer, (size_t)length);
 }
 
@@ -190,6 +197,7 @@ static void take_frame(struct pump *pump, size_t length)
 	struct egress_reply reply;
 	const uint8_t *message = NULL;
 	size_t message_length = 0, answer_length;
+	uint16_t number;
 	int query;
 
 	switch (egress_look(egress, pump->frame, length, &message, &message_length, &reply)) {
@@ -197,9 +205,12 @@ static void take_frame(struct pump *pump, size_t length)
 		give_world(pump, pump->frame, length);
 		break;
 	case EGRESS_ASK:
-		query = egress_question(egress, message, message_length, pump->query, pump->answer, &answer_length);
+		if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+			_exit(1);
+		query = egress_question(
+			egress, message, message_length, number, pump->query, pump->answer, &answer_length);
 		if (query > 0)
-			ask(pump, length, message, message_length, (size_t)query);
+			ask(pump, length, message, message_length, number, (size_t)query);
 		else if (query == 0)
 			answer_sandbox(pump, pump->frame, pump->answer, answer_length);
 		break;

@@ -26,7 +26,7 @@ static void ask(struct egress *egress, struct input *in, const uint8_t *frame, c
 {
 	static uint8_t query[EGRESS_MESSAGE_MAX], answer[EGRESS_MESSAGE_MAX], reply[EGRESS_MESSAGE_MAX + 128];
 	size_t answer_length, server_length;
-	int asked = egress_question(egress, message, length, query, answer, &answer_length);
+	int asked = egress_question(egress, message, length, 0, query, answer, &answer_length);
 	uint8_t *server;
 
 	CHECK(asked <= EGRESS_MESSAGE_MAX && answer_length <= EGRESS_MESSAGE_MAX);
@@ -35,7 +35,7 @@ static void ask(struct egress *egress, struct input *in, const uint8_t *frame, c
 	if (asked <= 0)
 		return;
 	server = take_piece(in, &server_length);
-	if (egress_learn(egress, message, length, server, server_length) == 0)
+	if (egress_learn(egress, message, length, 0, server, server_length) == 0)
 		CHECK(egress_answer(frame, server, server_length, reply, sizeof(reply)) <= sizeof(reply));
 	free(server);
 }
