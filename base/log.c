@@ -79,38 +79,54 @@ int log_descriptor(void)
 	return log_state.fd;
 }
 
-/* One datagram (systemd.journal-fields(7), "Native Journal Protocol"; RFC 3164 with the facility "user"). A line break
- * in what a container may have had a say in must not begin another field. */
+/*
+ * Names that a container, a guest or an archive has chosen stand in messages too. Each stays on its line, and commands
+ * no terminal: control characters, those of U+0080 to U+009F and what is no UTF-8 become question marks.
+ */
+static void disarm(char *text)
+{
+	while (*text) {
+		unsigned char *c = (unsigned char *)text;
+		size_t length = strbuf_utf8_length(text);
+
+		if (length == 0 || c[0] < 0x20 || c[0] == 0x7f)
+			*text = '?';
+		else if (c[0] == 0xc2 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+		text += length ? length : 1;
+	}
+}
+
+/* One datagram (systemd.journal-fields(7), "Native Journal Protocol"; RFC 3164 with the facility "user"). */
 static void put_record(struct strbuf *line, enum log_target target, enum log_level level, const char *message)
 {
 	static const int priorities[] = { 3, 4, 6, 7 };
 	enum { FACILITY_USER = 1 << 3 };
-	char one_line[2048];
 
-	(void)snprintf(one_line, sizeof(one_line), "%s", message);
-	for (char *next = one_line; (next = strchr(next, '\n'));)
-		*next = ' ';
 	if (target == LOG_TARGET_JOURNAL)
 		strbuf_printf(line, "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nMESSAGE=%s\n", priorities[level],
-			log_state.identifier, one_line);
+			log_state.identifier, message);
 	else
 		strbuf_printf(line, "<%d>%s[%d]: %s", FACILITY_USER | priorities[level], log_state.identifier,
-			(int)getpid(), one_line);
+			(int)getpid(), message);
 }
 
 static void log_line(int fd, enum log_target target, enum log_format format, enum log_level level, const char *message)
 {
 	struct strbuf line = STRBUF_INIT;
+	char clean[2048];
 	ssize_t ignored;
 
+	(void)snprintf(clean, sizeof(clean), "%s", message);
+	disarm(clean);
 	if (target != LOG_TARGET_FILE) {
-		put_record(&line, target, level, message);
+		put_record(&line, target, level, clean);
 	} else if (format == LOG_FORMAT_JSON) {
 		strbuf_printf(&line, "{\"level\":\"%s\",\"msg\":", level_names[level]);
 		strbuf_json_string(&line, message);
 		strbuf_printf(&line, ",\"time\":\"%s\"}\n", timestamp_now(0).text);
 	} else {
-		strbuf_printf(&line, "duet: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", message);
+		strbuf_printf(&line, "duet: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", clean);
 	}
 	/* One write per line, so that lines of concurrent commands do not mix in a shared log. */
 	ignored = write(fd, line.data, line.length);

@@ -45,9 +45,9 @@ void strbuf_printf(struct strbuf *buffer, const char *format, ...)
 	va_end(again);
 }
 
-/* Length of the well-formed UTF-8 sequence at text, or 0. */
-static size_t utf8_length(const unsigned char *text)
+size_t strbuf_utf8_length(const char *bytes)
 {
+	const unsigned char *text = (const unsigned char *)bytes;
 	size_t length = text[0] < 0x80                       ? 1
 			: text[0] >= 0xc2 && text[0] <= 0xdf ? 2
 			: (text[0] & 0xf0) == 0xe0           ? 3
@@ -70,7 +70,7 @@ void strbuf_json_string(struct strbuf *buffer, const char *text)
 
 	strbuf_string(buffer, "\"");
 	while (*next) {
-		size_t length = utf8_length(next);
+		size_t length = strbuf_utf8_length((const char *)next);
 
 		if (*next == '"' || *next == '\\')
 			strbuf_printf(buffer, "\\%c", *next);

@@ -24,6 +24,8 @@ struct strbuf {
 void strbuf_append(struct strbuf *buffer, const void *data, size_t length);
 void strbuf_string(struct strbuf *buffer, const char *text);
 void strbuf_printf(struct strbuf *buffer, const char *format, ...) printf_like(2, 3);
+/* Length of the well-formed UTF-8 sequence that the text begins with, or 0. */
+size_t strbuf_utf8_length(const char *text);
 /* Appends text as a JSON string with its quotes (RFC 8259); bytes that are not UTF-8 become U+FFFD. */
 void strbuf_json_string(struct strbuf *buffer, const char *text);
 void strbuf_free(struct strbuf *buffer);

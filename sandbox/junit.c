@@ -7,29 +7,21 @@
 
 #include "sandbox/internal.h"
 
-/* Length of the UTF-8 sequence at text, 0 when it is none. */
-static size_t utf8_length(const unsigned char *text)
+/* U+FFFE and U+FFFF (XML 1.0, 2.2). */
+static bool is_no_character(const char *text, size_t length)
 {
-	size_t length = text[0] < 0x80 ? 1 : (text[0] & 0xe0) == 0xc0 ? 2 : (text[0] & 0xf0) == 0xe0 ? 3 : 4;
-
-	if (text[0] >= 0x80 && (text[0] < 0xc2 || text[0] > 0xf4))
-		return 0;
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return length;
+	return length == 3 && (memcmp(text, "\xef\xbf\xbe", 3) == 0 || memcmp(text, "\xef\xbf\xbf", 3) == 0);
 }
 
 /* What XML cannot hold, which a command's words may, becomes a question mark. */
 static void put_xml(struct strbuf *out, const char *text)
 {
 	while (*text) {
-		size_t length = utf8_length((const unsigned char *)text);
+		size_t length = strbuf_utf8_length(text);
 
 		if (length == 1 && strchr("<>&\"", *text))
 			strbuf_printf(out, "&#%d;", *text);
-		else if (length == 0 || (length == 1 && *text < ' '))
+		else if (length == 0 || (length == 1 && *text < ' ') || is_no_character(text, length))
 			strbuf_string(out, "?");
 		else
 			strbuf_append(out, text, length);

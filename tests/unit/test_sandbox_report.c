@@ -53,7 +53,8 @@ static void words_in_xml(void **state)
 {
 	cleanup_sandbox_settings struct sandbox_settings settings;
 	cleanup_strbuf struct strbuf xml = STRBUF_INIT;
-	char *command[] = { "a<b>&\"c\"", "bell\a", "\xc3\xa9", "\xff\xc3", "\xed", NULL };
+	char *command[] = { "a<b>&\"c\"", "bell\a", "\xc3\xa9", "\xff\xc3", "\xed", "\xed\xa0\x80", "\xef\xbf\xbf",
+		"\xe0\x80\x80", NULL };
 	struct sandbox sandboxes[2] = {
 		{ .settings = &settings, .command = command, .number = 1 },
 		{ .settings = &settings, .command = command, .number = 2, .result = { .cause = SANDBOX_TIMED_OUT } },
@@ -62,7 +63,8 @@ static void words_in_xml(void **state)
 	(void)state;
 	sandbox_settings_begin(&settings);
 	junit_write(sandboxes, ARRAY_SIZE(sandboxes), &xml);
-	assert_non_null(strstr(xml.data, "name=\"a&#60;b&#62;&#38;&#34;c&#34; bell? \xc3\xa9 ?? ? (run 1)\""));
+	assert_non_null(
+		strstr(xml.data, "name=\"a&#60;b&#62;&#38;&#34;c&#34; bell? \xc3\xa9 ?? ? ??? ? ??? (run 1)\""));
 	assert_non_null(strstr(xml.data, "tests=\"2\" failures=\"1\" errors=\"0\""));
 	assert_non_null(
 		strstr(xml.data, "<failure type=\"timed-out\" message=\"it ran longer than the timeout of 10m\"/>"));
