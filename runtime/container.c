@@ -90,8 +90,8 @@ static struct container *container_new(const char *root, const char *id)
 	return container;
 }
 
-/* The directory holds sockets and configurations of every container: it has to be the caller's own, and closed to
- * others. */
+/* The directory holds sockets and configurations of every container, and says which process and which cgroup is whose:
+ * it has to be the caller's own, and closed to others. */
 static int root_open(const char *root, bool make, struct error *err)
 {
 	struct stat status;
@@ -163,12 +163,12 @@ static int container_find(const char *root, const char *id, struct container **r
 	if (result < 0)
 		return result;
 	container = container_new(root, id);
-	container->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (container->root_fd < 0 && errno != ENOENT)
-		return error_set(err, errno, "open the state directory %s", root);
+	container->root_fd = root_open(root, false, err);
 	/* Without a root there is no container in it. */
-	if (container->root_fd < 0)
+	if (container->root_fd == -ENOENT)
 		return error_set(err, -ENOENT, "container \"%s\" does not exist", id);
+	if (container->root_fd < 0)
+		return container->root_fd;
 	result = directory_open(container->root_fd, container, err);
 	if (result < 0)
 		return result;
@@ -405,9 +405,8 @@ int container_each(
 	if (result == 0 && *ids)
 		result = check_kernel(err);
 	if (result == 0 && *ids) {
-		root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (root_fd < 0)
-			result = error_set(err, errno, "open the state directory %s", root);
+		root_fd = root_open(root, false, err);
+		result = root_fd < 0 ? root_fd : 0;
 	}
 	for (char **id = ids; result == 0 && *id; id++) {
 		cleanup_container struct container *container = container_new(root, *id);

@@ -121,6 +121,9 @@ static int give(struct launch *launch, const struct message *message, struct err
 	if (message->length != VM_KEY_BYTES)
 		return error_set(
 			err, -EPROTO, "the monitor asked for a template with a key of %zu bytes", message->length);
+	/* It asks before its guest's first instruction. Whoever broke it asks for another guest's. */
+	if (template->name[0])
+		return error_set(err, -EPROTO, "the monitor asked for a second template");
 	(void)snprintf(template->name, sizeof(template->name), "%s", sha256_text(message->data).text);
 	close_fd(&template->directory_fd);
 	template->directory_fd = launch->options->no_template

@@ -171,6 +171,10 @@ static int wait_for_answer(const struct sandbox *sandbox, int fd, struct unpack_
 		return error_set(err, -ETIMEDOUT, "unpack the root file system: it takes longer than the timeout");
 	if (ready < 0 || file_read_exactly(fd, answer, sizeof(*answer)) < 0)
 		return error_set(err, -EIO, "unpack the root file system: the process that does it died");
+	/* By who reads hostile archives. */
+	answer->error.message[sizeof(answer->error.message) - 1] = '\0';
+	if (answer->error.code < 0)
+		answer->error.code = EIO;
 	if (answer->error.code == ENOSPC)
 		return error_set(err, -ENOSPC, "unpack the root file system: it is larger than --disk (%s)",
 			answer->error.message);

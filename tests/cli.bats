@@ -300,6 +300,25 @@ as_nobody() {
 	[[ $output == *"open the trace file /nowhere/trace: No such file or directory"* ]]
 }
 
+@test "a name commands no terminal, and begins no line of a log" {
+	run duet --log "$SCRATCH/lines" state $'a\e]0;title\a\xc2\x9b31m\nduet: forged'
+	[ "$status" -eq 1 ]
+	[[ "$output" == *'a?]0;title???31m?duet: forged'* && "$output" != *$'\e'* ]]
+	[ "$(wc -l <"$SCRATCH/lines")" -eq 1 ]
+}
+
+@test "somebody else's state directory is not believed" {
+	mkdir -p "$SCRATCH/foreign/box"
+	chown -R 12345 "$SCRATCH/foreign" 2>/dev/null || skip "needs to give files away"
+	for command in "state box" list "kill box KILL" "delete --force box"; do
+		# shellcheck disable=SC2086
+		run duet --root "$SCRATCH/foreign" $command
+		[ "$status" -eq 1 ]
+		[[ "$output" == *"belongs to somebody else"* ]]
+	done
+	[ -d "$SCRATCH/foreign/box" ]
+}
+
 @test "--log goes to a file, to the journal or to syslog" {
 	run duet --log "file:$SCRATCH/log" state none
 	[ "$status" -eq 1 ]
