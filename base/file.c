@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
+#include <ctype.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -115,6 +117,41 @@ int file_replace(int directory, const char *path, const void *data, size_t lengt
 	if (result < 0)
 		(void)unlinkat(directory, temporary, 0);
 	return result;
+}
+
+/* N of a name like /dev/fd/N; -EBADF: it was not open when this program began, whose own ones are close-on-exec;
+ * -ENOENT: another name. */
+static int descriptor_of_name(const char *path)
+{
+	const char *digits = strncmp(path, "/dev/fd/", 8) == 0 ? path + 8 : NULL;
+	char *end;
+	long fd;
+	int flags;
+
+	if (strcmp(path, "/dev/stdout") == 0)
+		return STDOUT_FILENO;
+	if (strcmp(path, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	if (!digits || !isdigit((unsigned char)*digits))
+		return -ENOENT;
+	fd = strtol(digits, &end, 10);
+	flags = *end || fd > INT_MAX ? -1 : fcntl((int)fd, F_GETFD);
+	return flags < 0 || (flags & FD_CLOEXEC) ? -EBADF : (int)fd;
+}
+
+int file_deliver(const char *path, const void *data, size_t length, mode_t mode)
+{
+	int named = descriptor_of_name(path);
+	cleanup_fd int device = -EBADF;
+	struct stat status;
+
+	if (named != -ENOENT)
+		return named < 0 ? named : file_write_fd(named, data, length);
+	/* Elsewhere a device is nothing that anybody means. */
+	if (strncmp(path, "/dev/", 5) != 0 || stat(path, &status) < 0 || !S_ISCHR(status.st_mode))
+		return file_replace(AT_FDCWD, path, data, length, mode);
+	device = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	return device < 0 ? -errno : file_write_fd(device, data, length);
 }
 
 int make_directories(int directory, const char *path, mode_t mode)

@@ -30,6 +30,10 @@ int file_read_exactly(int fd, void *data, size_t length);   /* -EPIPE when it en
  * umask. */
 int file_replace(int directory, const char *path, const void *data, size_t length, mode_t mode);
 
+/* For a path that a caller named: what it names below /dev is written to (/dev/stdout, /dev/fd/N, /dev/null), anything
+ * else goes to file_replace(). -EBADF: that descriptor is not one of the caller's. */
+int file_deliver(const char *path, const void *data, size_t length, mode_t mode);
+
 /* openat2(2) with RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | extra_resolve: symbolic links, absolute ones too, stay
  * inside root. Falls back to a component-wise O_NOFOLLOW walk where openat2 is missing (ENOSYS). O_CLOEXEC is added. */
 int open_in_root(int root, const char *path, int flags, mode_t mode, uint64_t extra_resolve);

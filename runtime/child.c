@@ -210,7 +210,7 @@ void child_close(struct child *child)
 int child_write_pid_file(const struct child *child, const char *path, struct error *err)
 {
 	cleanup_free char *text = xprintf("%d", (int)child->pid);
-	int result = file_replace(AT_FDCWD, path, text, strlen(text), 0644);
+	int result = file_deliver(path, text, strlen(text), 0644);
 
 	return result < 0 ? error_set(err, -result, "write the pid file %s", path) : 0;
 }

@@ -73,7 +73,8 @@ static int check_report(const char *option, const char *path, struct error *err)
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	cleanup_free char *directory = slash ? xstrndup(path, (size_t)(slash - path + 1)) : NULL;
 
-	if (path && faccessat(AT_FDCWD, directory ? directory : ".", W_OK | X_OK, AT_EACCESS) < 0)
+	if (path && strncmp(path, "/dev/", 5) != 0 &&
+		faccessat(AT_FDCWD, directory ? directory : ".", W_OK | X_OK, AT_EACCESS) < 0)
 		return error_set(err, errno, "--%s %s: write there", option, path);
 	return 0;
 }

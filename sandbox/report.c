@@ -279,7 +279,7 @@ static void write_json(const struct sandbox *sandboxes, size_t count, struct str
 
 static int write_file(const char *path, const struct strbuf *text, struct error *err)
 {
-	int result = file_replace(AT_FDCWD, path, text->data, text->length, 0644);
+	int result = file_deliver(path, text->data, text->length, 0644);
 
 	return result < 0 ? error_set(err, -result, "write the report %s", path) : 0;
 }

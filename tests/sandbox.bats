@@ -67,6 +67,15 @@ refused() {
 	[[ "${lines[1]}" == *"fork"* ]]
 }
 
+@test "a report goes to a descriptor of the caller's, and to no other" {
+	! is_microvm || skip "the wall has no part in it"
+	sandbox --report /dev/fd/9 -- true 9>"$SCRATCH/report"
+	[ "$(jq -r .status "$SCRATCH/report")" = ended ]
+	run sandbox --report /dev/fd/99 -- true
+	[ "$status" -eq 125 ]
+	[[ "$output" == *"write the report /dev/fd/99: Bad file descriptor" ]]
+}
+
 @test "changes to the work directory and the root vanish" {
 	run sandbox -- sh -c 'echo changed >file; cat file; echo x >/etc/new && rm /etc/passwd && ls /etc/new'
 	[ "$status" -eq 0 ]
