@@ -16,7 +16,9 @@ int cgroup_try_write(const struct cgroup_entry *entry, const char *file, const c
 int cgroup_write_failed(const struct cgroup_entry *entry, const char *file, const char *value, const char *field,
 	int result, struct error *err)
 {
-	if (result == -ENOENT && entry->fd >= 0)
+	if (entry->fd < 0)
+		return error_set(err, -ENOENT, "%s: the cgroup %s is gone", field, entry->directory);
+	if (result == -ENOENT)
 		return error_set(err, -EOPNOTSUPP, "%s cannot be set: this kernel has no %s in %s", field, file,
 			entry->directory);
 	return error_set(err, -result, "%s: writing \"%s\" to %s/%s", field, value, entry->directory, file);

@@ -181,7 +181,7 @@ static int load_for_a_look(struct container *container, struct error *err)
 	int result = record_load(container, err);
 
 	if (result == -ENOENT)
-		return error_set(err, -EBADMSG, "container \"%s\" was never created completely", container->id);
+		return error_set(err, -ENOENT, "container \"%s\" was never created completely", container->id);
 	return result;
 }
 
@@ -414,8 +414,10 @@ int container_each(
 
 		if (directory_open(root_fd, container, &reason) == 0 && load_for_a_look(container, &reason) == 0)
 			look(container, data);
-		else
+		else if (reason.code == ENOENT || reason.code == ENOTDIR)
 			log_debug("%s", reason.message);
+		else
+			log_warning("%s", reason.message);
 	}
 	free_strings(ids);
 	return result;

@@ -102,7 +102,7 @@ struct oci_state container_state(const struct container *container, enum oci_sta
 int container_list_ids(const char *root, char ***ids, struct error *err);
 
 /* Shows every container below root, in the order of their ids and without their locks. One that vanishes meanwhile, or
- * was never made completely, is passed over with a debug line. */
+ * was never made completely, is passed over with a debug line, one whose record cannot be read with a warning. */
 int container_each(
 	const char *root, void (*look)(const struct container *container, void *data), void *data, struct error *err);
 

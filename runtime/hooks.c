@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/hooks.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -29,11 +30,13 @@ static int hook_input(const struct strbuf *state, struct error *err)
 	return take_fd(&fd);
 }
 
-static void hook_execute(const struct oci_hook *hook, int input)
+/* `failure`: where the errno of execve(2) goes, closed by its success. */
+static void hook_execute(const struct oci_hook *hook, int input, int failure)
 {
 	char *path_alone[] = { hook->path, NULL };
 	char *empty[] = { NULL };
 	sigset_t none;
+	int reason;
 
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -41,11 +44,12 @@ static void hook_execute(const struct oci_hook *hook, int input)
 		(void)setpgid(0, 0);
 	/* Nothing that the runtime or its caller has open is a hook's business, least of all one inside the container.
 	 */
-	if (dup2(input, STDIN_FILENO) < 0 || descriptors_close(STDERR_FILENO + 1, ~0U) < 0)
+	if (dup2(input, STDIN_FILENO) < 0 || descriptors_close_but(STDERR_FILENO + 1, &failure, 1) < 0)
 		_exit(126);
 	(void)execve(hook->path, hook->args && hook->args[0] ? hook->args : path_alone, hook->env ? hook->env : empty);
-	dprintf(STDERR_FILENO, "duet: execute hook %s: %s\n", hook->path, strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
+	reason = errno;
+	(void)file_write_fd(failure, &reason, sizeof(reason));
+	_exit(126);
 }
 
 static int hook_wait(pid_t pid, const struct oci_hook *hook, struct error *err)
@@ -85,23 +89,36 @@ static int hook_wait(pid_t pid, const struct oci_hook *hook, struct error *err)
 static int hook_run(const struct oci_hook *hook, const struct oci_state *state, struct error *err)
 {
 	cleanup_strbuf struct strbuf json = STRBUF_INIT;
-	cleanup_fd int input = -EBADF;
+	cleanup_fd int input = -EBADF, heard = -EBADF, failure = -EBADF;
+	int ends[2], reason, result;
 	pid_t pid;
 
 	oci_state_print(&json, state, false);
 	input = hook_input(&json, err);
 	if (input < 0)
 		return input;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_set(err, errno, "make a pipe for hook %s", hook->path);
+	heard = ends[0];
+	failure = ends[1];
 	pid = fork();
 	if (pid < 0)
 		return error_set(err, errno, "fork for hook %s", hook->path);
 	if (pid == 0)
-		hook_execute(hook, input);
+		hook_execute(hook, input, failure);
+	close_fd(&failure);
 	/* What a hook has started ends with it when its time is up. One without a limit stays in the caller's group, so
 	 * that the terminal's interrupt reaches it. Both sides set it: whoever comes first. */
 	if (hook->timeout_s > 0)
 		(void)setpgid(pid, pid);
-	return hook_wait(pid, hook, err);
+	/* Says nothing at all when the hook runs, so it is no wait for it. */
+	result = file_read_exactly(heard, &reason, sizeof(reason)) == 0
+			 ? error_set(err, reason, "execute hook %s", hook->path)
+			 : 0;
+	if (result == 0)
+		return hook_wait(pid, hook, err);
+	(void)waitpid(pid, NULL, 0);
+	return result;
 }
 
 int hooks_run(const struct oci_spec *spec, enum oci_hook_kind kind, const struct oci_state *state, struct error *err)

@@ -257,6 +257,13 @@ as_nobody() {
 		and .[0].bundle == $bundle and .[0].owner == "root" and .[0].pid > 1 and (.[0].created | test("^2.*Z$"))'
 	[ "$(duet list -f json -q)" = "$id" ]
 	duet delete --force "$id"
+	mkdir -p "$ROOT/damaged" "$ROOT/half"
+	echo '{' >"$ROOT/damaged/state.json"
+	run --separate-stderr duet list -q
+	rm -r "$ROOT/damaged" "$ROOT/half"
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+	[[ "$stderr" == *"warning: $ROOT/damaged/state.json: not a container's record"* && "$stderr" != *half* ]]
 	run --separate-stderr duet --root "$BUNDLE/config.json" list -f json
 	[ "$status" -eq 1 ]
 	[ -z "$output" ]

@@ -226,6 +226,13 @@ with_hooks() {
 	done
 }
 
+@test "hooks: one that cannot be executed is named in the one error that there is" {
+	configure '.hooks.createRuntime = [{path: "/nonexistent/hook"}]'
+	run duet_run
+	[ "$status" -eq 1 ]
+	[ "$output" = "duet: hooks.createRuntime[0]: execute hook /nonexistent/hook: No such file or directory" ] || fail "$output"
+}
+
 @test "hooks: one that takes too long is killed and counts as failed" {
 	is_microvm && skip "the same code"
 	# What it has started goes with it, or this would wait for the standard output that it holds.
