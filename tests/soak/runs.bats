@@ -1,17 +1,29 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Many short runs in a row: no hang, no leak, every status 0, the last hundred as fast as the first (which is printed, not judged). SOAK_RUNS (default
-# 200) in each mode, SOAK_CONTAINER_RUNS of containers.
+# Many short runs in a row: no hang, no leak, the right status each, the last hundred as fast as the first (which is printed, not judged). SOAK_RUNS
+# (default 200) in each mode, SOAK_CONTAINER_RUNS of containers. Progress goes to the TAP stream; a run that stands still for a minute is looked into.
 
 load ../helpers
 
 setup_file() {
 	setup_file_bundle
-	configure_command /bin/true
 }
+
+# What the runs do in turn, and the status that each must end with.
+commands=("true" "exit 7" "exit 255" "cat /no/such/file" "exec /no/such/program")
+statuses=(0 7 255 1 127)
 
 teardown_file() {
 	teardown_file_bundle
+}
+
+teardown() {
+	end_watcher
+}
+
+end_watcher() {
+	[ -z "${watcher:-}" ] || kill "$watcher" 2>/dev/null || true
+	watcher=
 }
 
 # The machine's processes of such runs, mounts, cgroups of the runs, open files, cgroups with those that only wait to be freed, and MiB of the kernel's own memory;
@@ -32,24 +44,67 @@ let_settle() {
 	done
 }
 
+# look_into PID…: where each thread of these processes is, in their own code's terms and the kernel's.
+look_into() {
+	local task
+	for task in $(printf '/proc/%s/task/* ' "$@"); do
+		[ -e "$task/comm" ] || continue
+		echo "# ${task#/proc/} $(<"$task/comm") $(awk '/^State/ { print $2 }' "$task/status")" \
+			"wchan $(cat "$task/wchan" 2>/dev/null) syscall $(cat "$task/syscall" 2>/dev/null)" \
+			"ticks $(cut -d ' ' -f 14,15 "$task/stat")"
+		sed 's/^/#    /' "$task/stack" 2>/dev/null || true
+	done
+}
+
+# watch_progress NAME: says every 20 s how far the runs are, and looks into one that stands still.
+watch_progress() {
+	local still=0 last=0 now
+	while sleep 20; do
+		now=$(<"$SCRATCH/progress")
+		echo "# $1: run $now after $SECONDS s, load $(cut -d ' ' -f 1 /proc/loadavg)"
+		((now == last)) && still=$((still + 1)) || still=0
+		last=$now
+		if ((still == 3 || still == 4)); then
+			# shellcheck disable=SC2046
+			look_into $(pgrep -x duet)
+			find "$ROOT" -mindepth 1 -maxdepth 1 | sed 's/^/# in the state root: /'
+		fi
+	done
+}
+
 # many_runs ISOLATION RUNS
 many_runs() {
-	local before after begin hundred first=0 last=0
+	local before after begin hundred first=0 last=0 slowest=0 started took configurations=() which
+	for which in "${!commands[@]}"; do
+		configure_command /bin/sh -c "${commands[which]}"
+		configurations+=("$(<"$BUNDLE/config.json")")
+	done
 	let_settle
 	before=$(machine_counts)
 	begin=$SECONDS hundred=${EPOCHREALTIME/[.,]/}
+	echo 0 >"$SCRATCH/progress"
+	watch_progress "$1" >&3 &
+	watcher=$!
 	for ((i = 1; i <= $2; i++)); do
-		status=0
-		DUET_TEST_TIMEOUT=300 duet run --isolation="$1" -b "$BUNDLE" "soak-$i" </dev/null || status=$?
-		[ $status -eq 0 ] || fail "run $i ended with status $status"
+		status=0 which=$((i % ${#commands[@]}))
+		echo "$i" >"$SCRATCH/progress"
+		echo "${configurations[which]}" >"$BUNDLE/config.json"
+		started=${EPOCHREALTIME/[.,]/}
+		DUET_TEST_TIMEOUT=${SOAK_RUN_TIMEOUT:-120} duet run --isolation="$1" -b "$BUNDLE" "soak-$i" </dev/null 2>"$SCRATCH/errors" || status=$?
+		took=$((${EPOCHREALTIME/[.,]/} - started))
+		((took <= slowest)) || slowest=$took
+		if [ $status -ne "${statuses[which]}" ]; then
+			fail "run $i (${commands[which]}) ended with status $status, not ${statuses[which]}, after $((took / 1000)) ms: $(<"$SCRATCH/errors")"
+		fi
 		if ((i % 100 == 0)); then
 			last=$(((${EPOCHREALTIME/[.,]/} - hundred) / 100)) hundred=${EPOCHREALTIME/[.,]/}
 			((first > 0)) || first=$last
 		fi
 	done
+	end_watcher
 	let_settle
 	after=$(machine_counts)
-	echo "# $1: $2 runs in $((SECONDS - begin)) s, of the first hundred $first us each, of the last $last us" >&3
+	echo "# $1: $2 runs in $((SECONDS - begin)) s, of the first hundred $first us each, of the last $last us, the slowest $slowest us" >&3
 	echo "# processes, mounts, cgroups, open files, cgroups in all, kernel memory in MiB before: $before, after: $after" >&3
 	read -r -a b <<<"$before"
 	read -r -a a <<<"$after"
