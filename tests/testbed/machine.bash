@@ -155,6 +155,7 @@ machine_start() { # CONSOLE OUTPUT ERROR REPORT (QEMU character devices)
 		arguments+=(-chardev "$chardev,id=port$port" -device "isa-serial,chardev=port$port,index=$port")
 		port=$((port + 1))
 	done
+	mkfifo "$machine_work/monitor.in" "$machine_work/monitor.out"
 	TMPDIR=$machine_work setpriv --pdeathsig KILL -- \
 		timeout --foreground -k 5 "$((${machine_timeout:-86400} + machine_boot_timeout + 30))" \
 		setpriv --pdeathsig KILL -- \
@@ -164,7 +165,8 @@ machine_start() { # CONSOLE OUTPUT ERROR REPORT (QEMU character devices)
 		-drive "file=$machine_image/root.ext4,format=raw,if=none,id=root,snapshot=on,cache=unsafe" \
 		-drive "file=$machine_work/tree.ext4,format=raw,if=none,id=tree,read-only=on,cache=unsafe" \
 		-device nvme,id=disks,serial=testbed -device nvme-ns,drive=root,bus=disks,nsid=1 \
-		-device nvme-ns,drive=tree,bus=disks,nsid=2 "${arguments[@]}" <&0 2>"$machine_work/qemu.log" &
+		-device nvme-ns,drive=tree,bus=disks,nsid=2 "${arguments[@]}" \
+		-chardev "pipe,path=$machine_work/monitor,id=monitor" -mon chardev=monitor <&0 2>"$machine_work/qemu.log" &
 	machine_pid=$!
 }
 
@@ -235,12 +237,14 @@ machine_round() {
 		if ! kill -0 "$machine_pid" 2>/dev/null; then
 			break
 		elif ((SECONDS >= deadline)); then
+			machine_look
 			machine_stop
 			exec {held_output}>&- {held_error}>&-
 			wait "${readers[@]}" || true
 			machine_failed "timed out after $((SECONDS - started)) s while $phase"
 			return "$status_timed_out"
 		elif ((machine_silence && SECONDS - last_heard > machine_silence)); then
+			machine_look
 			machine_stop
 			exec {held_output}>&- {held_error}>&-
 			wait "${readers[@]}" || true
@@ -257,6 +261,18 @@ machine_round() {
 		return "$status_died"
 	fi
 	return "$status"
+}
+
+# Where the processors of a machine are that does not answer (--append=nokaslr gives the addresses meaning).
+machine_look() {
+	local commands answers
+	mkdir -p "$build/testbed"
+	exec {commands}<>"$machine_work/monitor.in" {answers}<>"$machine_work/monitor.out"
+	printf 'info registers -a\ninfo lapic\n' >&"$commands"
+	timeout 3 cat <&"$answers" | tr -d '\r' |
+		grep -E '^(CPU#|R[A-Z0-9]+ *=|CR|EFER|IRR|ISR|LVTT|Timer)' >"$build/testbed/registers.$$.log" || true
+	exec {commands}>&- {answers}<&-
+	printf '%s: where its processors are: %s\n' "$tool" "$build/testbed/registers.$$.log" >&2
 }
 
 machine_failed() { # WHAT

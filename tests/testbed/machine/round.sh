@@ -10,6 +10,7 @@ exec 4>/dev/ttyS1 5>/dev/ttyS2 6>/dev/ttyS3 || exit 1
 for port in /dev/ttyS1 /dev/ttyS2 /dev/ttyS3; do
 	stty -F "$port" raw -echo
 done
+/duet/tests/testbed/machine/keep.sh 4>&- 5>&- 6>&- &
 echo "ready $(cut -d' ' -f1 /proc/uptime)" >&6
 
 export HOME=/root USER=root LOGNAME=root LANG=C.UTF-8 TERM=dumb
