@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/strbuf.h"
 #include "base/timestamp.h"
 
@@ -27,6 +28,7 @@ struct output {
 	uint64_t limit_bytes, bytes, cut_bytes;
 	bool time_stamps;
 	const char *line_prefix;
+	int input; /* the caller's standard input, kept while one that can only be read is in its place */
 	char chunk[CHUNK_BYTES];
 };
 
@@ -37,6 +39,7 @@ struct output *output_open(uint64_t limit_bytes, bool time_stamps, const char *l
 	output->limit_bytes = limit_bytes;
 	output->time_stamps = time_stamps;
 	output->line_prefix = line_prefix;
+	output->input = -EBADF;
 	for (int i = 0; i < 2; i++)
 		output->streams[i].pipe = output->streams[i].saved = -EBADF;
 	return output;
@@ -53,12 +56,31 @@ void output_close(struct output **location)
 		close_fd(&output->streams[i].saved);
 		strbuf_free(&output->streams[i].ready);
 	}
+	close_fd(&output->input);
 	free(output);
 	*location = NULL;
 }
 
+/* A terminal that is standard input can commonly be written to as well, past what counts and cuts. */
+static void restrict_input(struct output *output)
+{
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
+	cleanup_fd int reader = -EBADF;
+
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || !isatty(STDIN_FILENO))
+		return;
+	/* Not possible for who may use the terminal, but not open it (su(1)). */
+	reader = open(fd_path(STDIN_FILENO).text, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	if (reader < 0)
+		return;
+	output->input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (output->input >= 0)
+		(void)dup2(reader, STDIN_FILENO);
+}
+
 int output_redirect(struct output *output, struct error *err)
 {
+	restrict_input(output);
 	for (int i = 0; i < 2; i++) {
 		struct stream *stream = &output->streams[i];
 		int ends[2];
@@ -76,6 +98,9 @@ int output_redirect(struct output *output, struct error *err)
 
 void output_restore(struct output *output)
 {
+	if (output->input >= 0)
+		(void)dup2(output->input, STDIN_FILENO);
+	close_fd(&output->input);
 	for (int i = 0; i < 2; i++) {
 		if (output->streams[i].saved >= 0)
 			(void)dup2(output->streams[i].saved, STDOUT_FILENO + i);

@@ -20,7 +20,8 @@ enum { OUTPUT_SOURCES = 4 }; /* two pipes, and their two destinations */
 struct output *output_open(uint64_t limit_bytes, bool time_stamps, const char *line_prefix);
 void output_close(struct output **output);
 
-/* Puts pipes in the place of descriptors 1 and 2 for the process that is made next, and the caller's own back. */
+/* Puts pipes in the place of descriptors 1 and 2, and what can only be read in that of a terminal at 0, for the process
+ * that is made next; and the caller's own back. */
 int output_redirect(struct output *output, struct error *err);
 void output_restore(struct output *output);
 

@@ -271,7 +271,7 @@ static const char *const allowed[] = {
 	"timerfd_gettime",
 	"timerfd_settime",
 	"adjtimex",
-	/* sockets and messages; socket itself has rules of its own */
+	/* sockets and messages; socket and socketpair have rules of their own */
 	"accept",
 	"accept4",
 	"bind",
@@ -306,7 +306,6 @@ static const char *const allowed[] = {
 	"shmdt",
 	"shmget",
 	"shutdown",
-	"socketpair",
 	/* the machine */
 	"getrandom",
 	"sysinfo",
@@ -334,6 +333,8 @@ static const struct condition conditions[] = {
 	{ "socket", 0, AF_INET, 0, "SCMP_CMP_EQ", "SCMP_ACT_ALLOW", 0 },
 	{ "socket", 0, AF_INET6, 0, "SCMP_CMP_EQ", "SCMP_ACT_ALLOW", 0 },
 	{ "socket", 0, AF_NETLINK, 0, "SCMP_CMP_EQ", "SCMP_ACT_ALLOW", 0 },
+	/* A pair has no other family, and asking for one loads its module. */
+	{ "socketpair", 0, AF_UNIX, 0, "SCMP_CMP_EQ", "SCMP_ACT_ALLOW", 0 },
 	/* Programs that ask for an execution domain ask for the present one, or for no randomised addresses. */
 	{ "personality", 0, 0x0, 0, "SCMP_CMP_EQ", "SCMP_ACT_ALLOW", 0 },
 	{ "personality", 0, 0x0008, 0, "SCMP_CMP_EQ", "SCMP_ACT_ALLOW", 0 },

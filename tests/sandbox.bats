@@ -357,6 +357,12 @@ nothing_of_it_is_left() {
 	[ "$(jq '.usage.outputCutBytes > 5000' "$SCRATCH/report.json")" = true ]
 }
 
+@test "a terminal at standard input is read from, and not written to past the limit" {
+	run timeout 60 script -qefc "'$DUET' --root '$ROOT' sandbox --quiet --workdir '$SCRATCH/work' -- sh -c 'test -t 0; echo \$?; echo pa''st >&0; cat'" /dev/null <<<"words"
+	echo "$output"
+	[[ "$output" == *0* && "$output" == *words* && "$output" != *past* ]]
+}
+
 @test "another filter of system calls takes the place of its own" {
 	echo '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 		{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 } ] }' >"$SCRATCH/seccomp.json"

@@ -53,7 +53,7 @@ static int network_caller(void)
 {
 	struct sockaddr_un host = { .sun_family = AF_UNIX };
 	const char *name = getenv("ABSTRACT");
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), pair[2];
 
 	call_by(AF_INET, "127.0.0.1", port());
 	call_by(AF_INET, "10.0.2.2", port());
@@ -63,6 +63,9 @@ static int network_caller(void)
 	call_by(AF_INET6, "fe80::1", 80);
 	call_by(AF_INET6, "2001:db8::1", 443);
 	(void)snprintf(host.sun_path + 1, sizeof(host.sun_path) - 1, "%s", name ? name : "none");
+	/* Refused before its module is looked for. */
+	must_not("a pair of vsock sockets", socketpair(AF_VSOCK, SOCK_STREAM, 0, pair) == 0 || errno != EPERM);
+	must_not("no pair of local sockets", socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0);
 	must_fail("an abstract socket of the host",
 		connect(fd, (struct sockaddr *)&host,
 			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(host.sun_path + 1))));
