@@ -16,12 +16,33 @@
 #include "runtime/isolation_container.h"
 #include "runtime/listener.h"
 
+/* What was asked for and would be ignored. */
+static int refuse_microvm_options(const struct launch_options *options, struct error *err)
+{
+	const struct {
+		const char *name;
+		bool given;
+	} names[] = { { "vm-kernel", options->guest_kernel }, { "vm-initrd", options->guest_initrd },
+		{ "vm-boot", options->vm_boot }, { "vm-memory", options->vm_memory }, { "vm-vcpus", options->vm_vcpus },
+		{ "vm-boot-timeout", options->vm_boot_timeout }, { "vm-watchdog", options->vm_watchdog },
+		{ "vm-debug", options->vm_debug }, { "vm-network", options->vm_network },
+		{ "vm-publish", options->vm_publish }, { "vm-huge-pages", options->vm_huge_pages },
+		{ "vm-console", options->vm_console }, { "template-dir", options->template_directory },
+		{ "no-template", options->no_template } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (names[i].given)
+			return error_set(err, -EINVAL, "--%s needs --isolation=microvm", names[i].name);
+	}
+	return 0;
+}
+
 static int container_prepare(struct launch *launch, struct error *err)
 {
-	int result;
+	int result = refuse_microvm_options(launch->options, err);
 
-	if (launch->options->guest_kernel || launch->options->vm_console)
-		return error_set(err, -EINVAL, "--vm-kernel and --vm-console need --isolation=microvm");
+	if (result < 0)
+		return result;
 	/* Inside a user namespace its own process could not raise a limit. */
 	launch->process.limits_raised =
 		(launch->plan.namespaces.unshare & CLONE_NEWUSER) || launch->plan.namespaces.join[NAMESPACE_USER];

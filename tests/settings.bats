@@ -76,3 +76,13 @@ assert_microvm() {
 	[ "$status" -eq 1 ]
 	[[ "$stderr" == *'"run.duet.isolation" is not allowed here'*"duet.conf:2)"* ]]
 }
+
+@test "an option of micro-VMs is refused for a container, and not ignored" {
+	local option
+	with_annotations '{}'
+	for option in --vm-memory=1G --vm-vcpus=2 --vm-boot=pvh --vm-network=passt --vm-publish=1:1 --vm-watchdog=5 --vm-debug --no-template; do
+		run --separate-stderr duet run "$option" -b "$BUNDLE" "$(new_id)"
+		[ "$status" -eq 1 ]
+		[ "$stderr" = "duet: ${option%%=*} needs --isolation=microvm" ] || fail "$stderr"
+	done
+}
