@@ -24,7 +24,7 @@ int launch_check_preserved(uint32_t count, struct error *err)
 {
 	for (uint32_t fd = 3; fd < 3 + count; fd++) {
 		if (fcntl((int)fd, F_GETFD) < 0)
-			return error_set(err, -EBADF, "--preserve-fds: descriptor %u of %u is not open", fd, count);
+			return error_set(err, -EBADF, "--preserve-fds %u: descriptor %u is not open", count, fd);
 	}
 	return 0;
 }

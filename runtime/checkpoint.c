@@ -208,9 +208,6 @@ static int put_parent(
 		criu_put_number(request, CRIU_TRACK_MEMORY, 1);
 	if (!options->parent_path)
 		return 0;
-	if (options->parent_path[0] == '/')
-		return error_set(err, -EINVAL, "--parent-path %s: a path relative to the image directory is expected",
-			options->parent_path);
 	if (faccessat(images_fd, options->parent_path, F_OK, 0) < 0)
 		return error_set(err, errno, "--parent-path %s", options->parent_path);
 	criu_put_text(request, CRIU_PARENT_IMAGES, options->parent_path);
@@ -258,6 +255,17 @@ static int put_container(struct strbuf *request, const struct container *contain
 	return result;
 }
 
+/* What can be known before anything is made. */
+static int check_options(const struct checkpoint_options *options, struct error *err)
+{
+	cleanup_strbuf struct strbuf unused = STRBUF_INIT;
+
+	if (options->parent_path && options->parent_path[0] == '/')
+		return error_set(err, -EINVAL, "--parent-path %s: a path relative to the image directory is expected",
+			options->parent_path);
+	return options->page_server ? put_page_server(&unused, options->page_server, err) : 0;
+}
+
 static int check_state(const struct container *container, struct error *err)
 {
 	enum oci_status status = container_status(container);
@@ -284,6 +292,10 @@ static int dump(const struct container *container, const struct checkpoint_optio
 	};
 	pid_t nobody = 0;
 
+	if (result == 0)
+		result = check_options(options, err);
+	if (result == 0)
+		result = criu_check(err);
 	if (result == 0)
 		result = checkpoint_open(options, true, DUMP_LOG, &directories, err);
 	if (result < 0)

@@ -215,6 +215,27 @@ static int prepare(const struct criu_job *job, int report, int *socket, struct e
 	return keep_open(result);
 }
 
+static int refuse_missing(struct error *err)
+{
+	return error_set(err, -ENOENT,
+		"the program `" PROGRAM "` (Debian package criu), which checkpoint and restore need, is not installed");
+}
+
+int criu_check(struct error *err)
+{
+	const char *path = getenv("PATH");
+	cleanup_free char *directories = xstrdup(path ? path : "/bin:/usr/bin"); /* execvp(3) */
+	char *rest = directories, *directory;
+
+	while ((directory = strsep(&rest, ":"))) {
+		cleanup_free char *file = xprintf("%s/" PROGRAM, *directory ? directory : ".");
+
+		if (access(file, X_OK) == 0)
+			return 0;
+	}
+	return refuse_missing(err);
+}
+
 static void run_child(const struct criu_job *job, int report)
 {
 	char program[] = PROGRAM, mode[] = "swrk", number[16];
@@ -226,10 +247,7 @@ static void run_child(const struct criu_job *job, int report)
 		(void)snprintf(number, sizeof(number), "%d", socket);
 		(void)execvp(PROGRAM, arguments);
 		if (errno == ENOENT)
-			(void)error_set(&err, -ENOENT,
-				"the program `" PROGRAM
-				"` (Debian package criu), which checkpoint and restore need, is not "
-				"installed");
+			(void)refuse_missing(&err);
 		else
 			(void)error_set(&err, errno, "start the program `" PROGRAM "`");
 	}

@@ -79,6 +79,9 @@ struct criu_job {
 	void *context;
 };
 
+/* -ENOENT: the program is not in PATH. For who would make something before criu_run() finds that out. */
+int criu_check(struct error *err);
+
 /* Runs one request. *restored_pid: of a restore. -ENOENT: the program is not there; -EIO: it refused, with its words.
  */
 int criu_run(const struct criu_job *job, pid_t *restored_pid, struct error *err);

@@ -75,6 +75,7 @@ restore() {
 	echo "$output"
 	[ "$status" -eq 1 ]
 	[[ $output == *'the program `criu` (Debian package criu), which checkpoint and restore need, is not installed'* ]]
+	[ ! -e "$IMAGES" ]
 	is_in_state "$id" running
 	run ! duet restore --image-path "$SCRATCH/none" -b "$BUNDLE" "$id-2"
 	[[ $output == *"$SCRATCH/none"* ]]
