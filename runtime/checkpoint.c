@@ -256,10 +256,13 @@ static int put_container(struct strbuf *request, const struct container *contain
 }
 
 /* What can be known before anything is made. */
-static int check_options(const struct checkpoint_options *options, struct error *err)
+static int check(const struct oci_spec *spec, const struct checkpoint_options *options, struct error *err)
 {
 	cleanup_strbuf struct strbuf unused = STRBUF_INIT;
+	int result = put_namespaces(&unused, spec, err);
 
+	if (result < 0)
+		return result;
 	if (options->parent_path && options->parent_path[0] == '/')
 		return error_set(err, -EINVAL, "--parent-path %s: a path relative to the image directory is expected",
 			options->parent_path);
@@ -293,7 +296,7 @@ static int dump(const struct container *container, const struct checkpoint_optio
 	pid_t nobody = 0;
 
 	if (result == 0)
-		result = check_options(options, err);
+		result = check(spec, options, err);
 	if (result == 0)
 		result = criu_check(err);
 	if (result == 0)
