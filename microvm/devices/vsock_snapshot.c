@@ -7,12 +7,15 @@
 void vsock_hold_request(struct vsock *vsock, const struct virtio_vsock_hdr *header)
 {
 	uint64_t one = 1;
+	bool first = !vsock->held_request;
 
 	vsock->held_request = true;
 	vsock->held_guest_port = header->src_port;
 	vsock->held_allocated = header->buf_alloc;
 	vsock->held_forwarded = header->fwd_cnt;
-	(void)!write(vsock->held_event_fd, &one, sizeof(one));
+	/* Who has heard of it once may have closed the descriptor. */
+	if (first)
+		(void)!write(vsock->held_event_fd, &one, sizeof(one));
 }
 
 void vsock_hold(struct vsock *vsock, uint32_t port, int event_fd)

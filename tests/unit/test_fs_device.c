@@ -392,6 +392,54 @@ static void a_reset_waits_for_the_request_being_served(void **state)
 	assert_int_equal(start_session(machine), 0);
 }
 
+struct saving {
+	struct machine *machine;
+	struct strbuf state;
+	int result;
+};
+
+static void *save_thread(void *argument)
+{
+	struct saving *saving = argument;
+	struct error err;
+
+	mmio_hold(saving->machine->mmio, true);
+	saving->result = fs_save(saving->machine->fs, &saving->state, &err);
+	mmio_hold(saving->machine->mmio, false);
+	return NULL;
+}
+
+static void saving_waits_for_the_request_being_served(void **state)
+{
+	struct machine *machine = *state;
+	uint64_t node = lookup_name(machine, "file");
+	struct {
+		struct fuse_in_header header;
+		struct fuse_open_in in;
+	} open_request = { .header = header_of(FUSE_OPEN, node, sizeof(struct fuse_open_in)) };
+	struct saving saving = { .machine = machine };
+	int lease = openat(machine->root, "file", O_RDWR | O_CLOEXEC);
+	struct timespec soon;
+	pthread_t thread;
+
+	(void)signal(SIGIO, SIG_IGN);
+	if (fcntl(lease, F_SETLEASE, F_WRLCK) < 0)
+		skip();
+	add_request(machine, REQUEST, 0, &open_request, sizeof(open_request), SLOT_BYTES);
+	kick(machine, REQUEST);
+	(void)poll(NULL, 0, 100);
+	assert_int_equal(pthread_create(&thread, NULL, save_thread, &saving), 0);
+	(void)clock_gettime(CLOCK_REALTIME, &soon);
+	soon.tv_sec++;
+	assert_int_equal(pthread_timedjoin_np(thread, NULL, &soon), ETIMEDOUT);
+	assert_int_equal(fcntl(lease, F_SETLEASE, F_UNLCK), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(saving.result, 0);
+	assert_true(wait_used(machine, REQUEST) > sizeof(struct fuse_out_header));
+	strbuf_free(&saving.state);
+	close(lease);
+}
+
 static void destroyed_in_the_middle_of_work(void **state)
 {
 	struct machine *machine = *state;
@@ -419,6 +467,7 @@ static int tests(void)
 		test(a_reset_ends_the_session),
 		test(nothing_is_written_after_a_reset),
 		test(a_reset_waits_for_the_request_being_served),
+		test(saving_waits_for_the_request_being_served),
 		test(destroyed_in_the_middle_of_work),
 	};
 

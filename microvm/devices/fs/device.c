@@ -218,6 +218,9 @@ void fs_release_hold(struct fs *fs)
 /* The end of a session that the next request would have brought about has come for whoever goes on from here. */
 int fs_save(struct fs *fs, struct strbuf *out, struct error *err)
 {
+	/* A request that is being served changes what is written here. */
+	while (fs->serving)
+		pthread_cond_wait(&fs->served, &fs->device.lock);
 	if (fs->session_over) {
 		fs_server_reset(fs->server);
 		fs->session_over = false;

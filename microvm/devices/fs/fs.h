@@ -67,9 +67,10 @@ int fs_start(struct fs *fs, struct error *err);
 
 struct virtio_device *fs_device(struct fs *fs);
 
-/* What the guest knows and has open, as bytes, while the device's thread is held by fs_hold(). And into a device that
- * no guest has spoken to and whose thread has not been started: nodes and open files are found again by their names
- * below root_fd. -ESTALE names an open file that has been deleted, is not there or is another one now. */
+/* What the guest knows and has open, as bytes, with the device's lock held, while the guest does not run: a request
+ * that is being served is waited for. fs_hold() before that keeps others from being begun. And into a device that no
+ * guest has spoken to and whose thread has not been started: nodes and open files are found again by their names below
+ * root_fd. -ESTALE names an open file that has been deleted, is not there or is another one now. */
 int fs_save(struct fs *fs, struct strbuf *out, struct error *err);
 int fs_restore(struct fs *fs, struct wire_reader *in, struct error *err);
 /* Keeps a thread that serves from beginning with another request, and returns when the last one is answered. */
