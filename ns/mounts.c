@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/trace.h"
 #include "ns/rootfs_internal.h"
 
@@ -208,6 +211,16 @@ static char *tmpfs_options(const struct mount_plan *mount, int covered)
 	return xprintf("mode=%04o%s%s", status.st_mode & 07777, mount->data ? "," : "", mount->data ? mount->data : "");
 }
 
+/* A procfs says of each reader what his number is in its own pid namespace. */
+static bool shows_other_processes(int procfs)
+{
+	char number[16];
+	ssize_t length = readlinkat(procfs, "self", number, sizeof(number) - 1);
+
+	number[length > 0 ? length : 0] = '\0';
+	return length > 0 && strtol(number, NULL, 10) != getpid();
+}
+
 /*
  * In a user namespace that does not own the network (ipc, pid) namespace, sysfs (mqueue, proc) cannot be mounted. As in
  * the other runtimes the container then sees the host's.
@@ -227,6 +240,11 @@ static int bind_host_instead(
 		return -EPERM;
 	rootfs_fill_request(mount, &request);
 	result = mount_request(&rootfs->api, &request, target, mounted);
+	if (result == 0 && strcmp(mount->type, "proc") == 0 && shows_other_processes(request.source_fd))
+		log_warning(
+			"\"%s\" shows processes outside of the container: the /proc here has covered parts, so that "
+			"a new one cannot be mounted",
+			mount->destination);
 	close_fd(&request.source_fd);
 	return result;
 }

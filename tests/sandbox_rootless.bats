@@ -108,6 +108,19 @@ sandbox() {
 	rm "$WORK/root.tar"
 }
 
+@test "where no procfs of its own can be mounted the sandbox says what its /proc shows" {
+	covered() {
+		(cd "$WORK" && unshare -m sh -c 'mount -t tmpfs none /proc/tty && exec "$@"' - setpriv --reuid $ID --regid $ID --clear-groups \
+			--inh-caps=-all --bounding-set=-all env -u XDG_RUNTIME_DIR timeout -k 5 120 "$DUET" --root "$ROOT" sandbox "$@")
+	}
+	run sandbox --quiet -- readlink /proc/self
+	[[ "$output" != *warning* ]]
+	run covered --quiet -- true
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ "$output" == *'"/proc" shows processes outside of the container'* ]]
+}
+
 @test "a directory of the host's can be replaced" {
 	[ "$(printf '%s\n' 6.6 "$(uname -r)" | sort -V | head -n 1)" = 6.6 ] || skip "needs Linux 6.6: a tmpfs with user attributes"
 	sandbox --quiet --keep-diff "$WORK/diff" -- sh -c 'rm -r directory; mkdir directory'
