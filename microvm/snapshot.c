@@ -9,11 +9,15 @@
 #include "base/file.h"
 
 #define PAGE_BYTES 4096ULL
-#define VERSION    3
+#define VERSION    4
 #define RUNS_MAX   (1U << 20)
 #define STATE_MAX  (512ULL << 20)
 /* Fewer mappings are worth a few zero pages more. */
 #define GAP_PAGES 16
+/* What is backed by one page where huge pages are there. */
+#define BLOCK_PAGES 512ULL
+/* Fewer changed pages than these are not worth a huge page. */
+#define BUSY_PAGES_MIN 24
 
 static const char magic[8] = "DUETSNAP";
 
@@ -23,6 +27,8 @@ struct snapshot_header {
 	unsigned char key[SHA256_BYTES];
 	uint64_t state_offset, state_bytes; /* the runs among them, at the end */
 	uint64_t memory_bytes, memory_sum;
+	uint64_t busy[SNAPSHOT_BUSY_MAX];
+	uint32_t busy_count, unused;
 	unsigned char state_digest[SHA256_BYTES];
 	unsigned char digest[SHA256_BYTES]; /* of all that stands before */
 };
@@ -221,7 +227,7 @@ static int check_header(
 		return error_set(err, -ESTALE, "the snapshot is of another machine, kernel or host");
 	if (header->state_bytes > STATE_MAX || header->run_count > RUNS_MAX ||
 		header->run_count * sizeof(struct snapshot_run) > header->state_bytes ||
-		header->memory_bytes > (UINT64_MAX >> 16) || size < 0 ||
+		header->memory_bytes > (UINT64_MAX >> 16) || header->busy_count > SNAPSHOT_BUSY_MAX || size < 0 ||
 		(uint64_t)size < SNAPSHOT_MEMORY + header->memory_bytes || header->state_offset > (uint64_t)size ||
 		header->state_bytes > (uint64_t)size - header->state_offset)
 		return error_set(err, -EINVAL, "the snapshot is cut short");
@@ -267,6 +273,8 @@ int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot
 	opened.runs = runs_bytes ? xmemdup((char *)opened.state + opened.state_bytes, runs_bytes) : NULL;
 	opened.run_count = header.run_count;
 	opened.memory_sum = header.memory_sum;
+	memcpy(opened.busy, header.busy, sizeof(opened.busy));
+	opened.busy_count = header.busy_count;
 	if (check_runs(&opened, header.memory_bytes) < 0)
 		return error_set(err, -EINVAL, "the snapshot's list of pages is damaged");
 	*snapshot = opened;
@@ -301,6 +309,41 @@ static int read_pages(const struct snapshot *snapshot, unsigned char *place, uin
 	return 0;
 }
 
+static bool is_busy(const struct snapshot *snapshot, uint64_t page)
+{
+	for (uint32_t i = 0; i < snapshot->busy_count; i++) {
+		if (snapshot->busy[i] == page / BLOCK_PAGES)
+			return true;
+	}
+	return false;
+}
+
+/* How many of the run's pages from this one on are brought in the same way. */
+static uint64_t count_alike(const struct snapshot *snapshot, const struct snapshot_run *run, uint64_t page)
+{
+	uint64_t end = run->first + run->count, next = page;
+
+	do
+		next += BLOCK_PAGES - next % BLOCK_PAGES;
+	while (next < end && is_busy(snapshot, next) == is_busy(snapshot, page));
+	return (next < end ? next : end) - page;
+}
+
+static int bring_run(
+	const struct snapshot *snapshot, const struct snapshot_run *run, unsigned char *place, bring_pages *bring)
+{
+	uint64_t end = run->first + run->count, count;
+	int result = 0;
+
+	for (uint64_t page = run->first; page < end && result == 0; page += count) {
+		count = count_alike(snapshot, run, page);
+		result = (is_busy(snapshot, page) ? read_pages : bring)(snapshot,
+			place + (page - run->first) * PAGE_BYTES, count * PAGE_BYTES,
+			SNAPSHOT_MEMORY + page * PAGE_BYTES);
+	}
+	return result;
+}
+
 static int bring_all(
 	const struct snapshot *snapshot, struct guest_memory *memory, bring_pages *bring, struct error *err)
 {
@@ -314,7 +357,7 @@ static int bring_all(
 
 		if (!place || follow < length)
 			return error_set(err, -EINVAL, "the snapshot has more memory than this machine");
-		result = bring(snapshot, place, length, SNAPSHOT_MEMORY + run->first * PAGE_BYTES);
+		result = bring_run(snapshot, run, place, bring);
 		if (result < 0)
 			return error_set(err, -result, "bring back the snapshot's memory");
 		if (!snapshot->trusted)
@@ -340,4 +383,84 @@ void snapshot_close(struct snapshot *snapshot)
 	free(snapshot->state);
 	free(snapshot->runs);
 	*snapshot = (struct snapshot){ 0 };
+}
+
+/* ---- what is written to most ---- */
+
+struct block {
+	uint64_t number, changed;
+};
+
+static int more_changed(const void *left, const void *right)
+{
+	const struct block *a = left, *b = right;
+
+	return (a->changed < b->changed) - (a->changed > b->changed);
+}
+
+static int by_number(const void *left, const void *right)
+{
+	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+	return (a > b) - (a < b);
+}
+
+/* The guest may be writing to the page meanwhile: it counts either way. */
+static int count_changed(const struct snapshot *snapshot, const struct guest_memory *memory,
+	const struct snapshot_run *run, struct block *blocks)
+{
+	unsigned char saved[GAP_PAGES * PAGE_BYTES];
+	uint64_t follow, end = run->first + run->count;
+	const unsigned char *now = page_at(memory, run->first, &follow);
+
+	if (!now || follow < run->count * PAGE_BYTES)
+		return -EINVAL;
+	for (uint64_t page = run->first; page < end; page += GAP_PAGES) {
+		uint64_t count = end - page < GAP_PAGES ? end - page : GAP_PAGES;
+		int result = read_at(snapshot->fd, saved, count * PAGE_BYTES, SNAPSHOT_MEMORY + page * PAGE_BYTES);
+
+		if (result < 0)
+			return result;
+		for (uint64_t i = 0; i < count; i++, now += PAGE_BYTES)
+			blocks[(page + i) / BLOCK_PAGES].changed +=
+				memcmp(saved + i * PAGE_BYTES, now, PAGE_BYTES) != 0;
+	}
+	return 0;
+}
+
+static void choose_busy(struct block *blocks, size_t count, struct snapshot_header *header)
+{
+	qsort(blocks, count, sizeof(*blocks), more_changed);
+	header->busy_count = 0;
+	while (header->busy_count < SNAPSHOT_BUSY_MAX && header->busy_count < count &&
+		blocks[header->busy_count].changed >= BUSY_PAGES_MIN) {
+		header->busy[header->busy_count] = blocks[header->busy_count].number;
+		header->busy_count++;
+	}
+	qsort(header->busy, header->busy_count, sizeof(*header->busy), by_number);
+}
+
+int snapshot_note_busy(
+	int fd, const unsigned char key[SHA256_BYTES], const struct guest_memory *memory, struct error *err)
+{
+	size_t count = memory_bytes(memory) / PAGE_BYTES / BLOCK_PAGES + 1;
+	cleanup_free struct block *blocks = xcalloc(count, sizeof(*blocks));
+	cleanup_snapshot struct snapshot snapshot = { 0 };
+	struct snapshot_header header;
+	int result = snapshot_open(fd, key, &snapshot, err);
+
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < count; i++)
+		blocks[i].number = i;
+	for (size_t i = 0; i < snapshot.run_count && result == 0; i++)
+		result = count_changed(&snapshot, memory, &snapshot.runs[i], blocks);
+	if (result == 0)
+		result = read_at(fd, &header, sizeof(header), 0);
+	if (result == 0) {
+		choose_busy(blocks, count, &header);
+		header_digest(&header, header.digest);
+		result = write_at(fd, &header, sizeof(header), 0);
+	}
+	return result < 0 ? error_set(err, -result, "note what the machine writes to") : 0;
 }

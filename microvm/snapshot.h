@@ -7,6 +7,9 @@
  *   SNAPSHOT_STATE        state, below SNAPSHOT_MEMORY where there is room for it, else behind the memory
  *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other
  *
+ * A machine that goes on from it writes most to a few blocks of memory: these are read in place of being mapped, so
+ * that the host backs each with one huge page, and gives it with one fault in place of hundreds. The header names them.
+ *
  * The header is written last: a file without one is not finished. State and header carry SHA-256 sums. The memory's sum
  * is a fast one and finds damage, not malice: whoever may write the file may do worse, so it has to be its reader's
  * own.
@@ -24,6 +27,9 @@
 #define SNAPSHOT_STATE  4096ULL
 #define SNAPSHOT_MEMORY (2ULL << 20)
 
+/* Each costs every machine that goes on from the file a huge page of its own, for good. */
+#define SNAPSHOT_BUSY_MAX 4
+
 /* Pages that are not all zero: `count` of them from page `first` of the file's memory on. */
 struct snapshot_run {
 	uint64_t first, count;
@@ -35,6 +41,8 @@ struct snapshot {
 	size_t state_bytes;
 	struct snapshot_run *runs;
 	size_t run_count;
+	uint64_t busy[SNAPSHOT_BUSY_MAX]; /* blocks of 2 MiB of the file's memory, rising */
+	uint32_t busy_count;
 	uint64_t memory_sum;
 	bool trusted; /* of its caller: the memory's sum was right when it was last compared, and the file is the same
 		       */
@@ -49,11 +57,16 @@ enum snapshot_pages {
 int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct strbuf *state,
 	const struct guest_memory *memory, enum snapshot_pages pages, struct error *err);
 
+/* Compares the memory of the machine that was saved, which has gone on since, with the finished file, and notes the
+ * blocks of which most pages have changed. The machine may be running: it is a matter of speed only. */
+int snapshot_note_busy(
+	int fd, const unsigned char key[SHA256_BYTES], const struct guest_memory *memory, struct error *err);
+
 /* Reads and checks header and state. -EINVAL: not a snapshot, damaged, cut short, of another version; -ESTALE: of
  * another key. */
 int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err);
-/* Maps the saved pages privately over the guest's memory, and compares their sum (which reads all of them) unless it is
- * trusted. */
+/* Maps the saved pages privately over the guest's memory, those of busy blocks read, and compares their sum (which
+ * reads all of them) unless it is trusted. */
 int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);
 /* The same by reading them: the file may change or go afterwards. */
 int snapshot_read(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);

@@ -113,13 +113,26 @@ static int save_template(struct monitor *monitor, struct error *err)
 	close_fd(&monitor->held_fd);
 	if (result < 0)
 		return 0;
-	if (vm_save(monitor->vm, launch->vm.template_fd, launch->vm.template_key, &reason) < 0)
+	if (vm_save(monitor->vm, launch->vm.template_fd, launch->vm.template_key, &reason) < 0) {
+		log_debug("%s", reason.message);
+		close_fd(&launch->vm.template_fd);
+	}
+	vsock_release(monitor->vsock);
+	return vm_pause(monitor->vm, false, err);
+}
+
+void monitor_keep_template(struct monitor *monitor)
+{
+	struct launch *launch = monitor->launch;
+	struct error reason;
+
+	if (launch->vm.template_fd < 0 || monitor->held_fd >= 0)
+		return;
+	if (vm_save_busy(monitor->vm, launch->vm.template_fd, launch->vm.template_key, &reason) < 0)
 		log_debug("%s", reason.message);
 	else
 		(void)message_send(launch->child.socket, LAUNCH_TEMPLATE_SAVED, NULL, 0, -1);
 	close_fd(&launch->vm.template_fd);
-	vsock_release(monitor->vsock);
-	return vm_pause(monitor->vm, false, err);
 }
 
 /* ---- the loop ---- */

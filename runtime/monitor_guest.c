@@ -166,6 +166,7 @@ static int hear_created(struct monitor *monitor, struct error *err)
 
 	if (monitor->phase != PHASE_CREATING)
 		return unexpected(monitor, err);
+	monitor_keep_template(monitor);
 	result = launch_child_prepared(monitor->launch, err);
 	if (result < 0)
 		return result;
@@ -212,6 +213,8 @@ static int hear_failed(struct monitor *monitor, struct wire_reader *in, struct e
 	}
 	if (id != SESSION_MAIN || (monitor->phase != PHASE_CREATING && monitor->phase != PHASE_STARTING))
 		return unexpected(monitor, err);
+	/* The container is at fault: the next one need not boot for it. */
+	monitor_keep_template(monitor);
 	return monitor_take_failure(in, err);
 }
 

@@ -91,6 +91,10 @@ struct monitor {
 /* The next phase begins, in the trace of the start too. */
 void monitor_enter(struct monitor *monitor, enum monitor_phase phase);
 
+/* Once the guest's init has done its part, the template that this machine wrote is complete: what was written to until
+ * then is known. */
+void monitor_keep_template(struct monitor *monitor);
+
 double monitor_now_ms(void);
 double monitor_spent_ms(void); /* processor time of all threads */
 
