@@ -49,6 +49,14 @@ static int take_empty_namespace(const char *name, struct checkpoint_options *opt
 	return 0;
 }
 
+static int take_compression(const char *name, struct checkpoint_options *options, struct error *err)
+{
+	if (strcmp(name, "zstd") != 0 && strcmp(name, "none") != 0)
+		return error_set(err, -EINVAL, "--compress %s: zstd and none are there", name);
+	options->compress = strcmp(name, "zstd") == 0;
+	return 0;
+}
+
 static const char **text_of(int option, struct checkpoint_options *options)
 {
 	switch (option) {
@@ -111,6 +119,8 @@ int checkpoint_option(int option, struct checkpoint_options *options, struct err
 		return take_empty_namespace(optarg, options, err);
 	if (option == CHECKPOINT_OPTION_STATUS_FD)
 		return take_status_fd(optarg, options, err);
+	if (option == CHECKPOINT_OPTION_COMPRESS)
+		return take_compression(optarg, options, err);
 	*flag_of(option, options) = true;
 	return 0;
 }

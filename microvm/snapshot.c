@@ -3,10 +3,12 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "microvm/zstd_stream.h"
 
 #define PAGE_BYTES 4096ULL
 #define VERSION    4
@@ -29,6 +31,7 @@ struct snapshot_header {
 	uint64_t memory_bytes, memory_sum;
 	uint64_t busy[SNAPSHOT_BUSY_MAX];
 	uint32_t busy_count, unused;
+	uint64_t frame_bytes; /* what a compressed memory takes; 0: it is not */
 	unsigned char state_digest[SHA256_BYTES];
 	unsigned char digest[SHA256_BYTES]; /* of all that stands before */
 };
@@ -36,6 +39,12 @@ struct snapshot_header {
 static void header_digest(const struct snapshot_header *header, unsigned char digest[SHA256_BYTES])
 {
 	sha256(header, offsetof(struct snapshot_header, digest), digest);
+}
+
+/* Of the memory, in the file. */
+static uint64_t stored_bytes(const struct snapshot_header *header)
+{
+	return header->frame_bytes ? header->frame_bytes : header->memory_bytes;
 }
 
 static uint64_t memory_bytes(const struct guest_memory *memory)
@@ -145,47 +154,83 @@ static int write_at(int fd, const void *data, uint64_t length, uint64_t offset)
 	return 0;
 }
 
-static int write_memory(int fd, const struct guest_memory *memory, const struct runs *runs, uint64_t *sum)
+static int write_plain(int fd, const struct guest_memory *memory, const struct runs *runs)
 {
 	int result = 0;
 
 	for (size_t i = 0; i < runs->count && result == 0; i++) {
-		uint64_t follow, length = runs->entries[i].count * PAGE_BYTES;
+		uint64_t follow;
 		const unsigned char *from = page_at(memory, runs->entries[i].first, &follow);
 
-		*sum = sum_pages(*sum, from, length);
-		result = write_at(fd, from, length, SNAPSHOT_MEMORY + runs->entries[i].first * PAGE_BYTES);
+		result = write_at(fd, from, runs->entries[i].count * PAGE_BYTES,
+			SNAPSHOT_MEMORY + runs->entries[i].first * PAGE_BYTES);
 	}
 	return result;
 }
 
+static int write_compressed(int fd, const struct guest_memory *memory, const struct runs *runs, uint64_t *frame_bytes)
+{
+	cleanup_zstd_writer struct zstd_writer writer = { .fd = -EBADF };
+	int result = zstd_writer_open(&writer, fd, SNAPSHOT_MEMORY);
+
+	for (size_t i = 0; i < runs->count && result == 0; i++) {
+		uint64_t follow;
+		const unsigned char *from = page_at(memory, runs->entries[i].first, &follow);
+
+		result = zstd_writer_add(&writer, from, runs->entries[i].count * PAGE_BYTES);
+	}
+	if (result == 0)
+		result = zstd_writer_finish(&writer);
+	*frame_bytes = writer.offset - SNAPSHOT_MEMORY;
+	return result;
+}
+
+static int write_memory(int fd, const struct guest_memory *memory, const struct runs *runs, bool compress,
+	struct snapshot_header *header)
+{
+	for (size_t i = 0; i < runs->count; i++) {
+		uint64_t follow;
+		const unsigned char *from = page_at(memory, runs->entries[i].first, &follow);
+
+		header->memory_sum = sum_pages(header->memory_sum, from, runs->entries[i].count * PAGE_BYTES);
+	}
+	if (compress)
+		return write_compressed(fd, memory, runs, &header->frame_bytes);
+	if (ftruncate(fd, (off_t)(SNAPSHOT_MEMORY + header->memory_bytes)) < 0)
+		return -errno;
+	return write_plain(fd, memory, runs);
+}
+
+static int find_all(const struct guest_memory *memory, enum snapshot_pages pages, struct runs *runs)
+{
+	uint64_t page = 0;
+	int result = 0;
+
+	for (unsigned i = 0; i < memory->count && result == 0; i++) {
+		result = find_pages(&memory->regions[i], page, pages, runs);
+		page += memory->regions[i].size_bytes / PAGE_BYTES;
+	}
+	return result == 0 && runs->count > RUNS_MAX ? -E2BIG : result;
+}
+
 int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct strbuf *state,
-	const struct guest_memory *memory, enum snapshot_pages pages, struct error *err)
+	const struct guest_memory *memory, const struct snapshot_options *options, struct error *err)
 {
 	struct snapshot_header header = {
 		.version = VERSION, .memory_bytes = memory_bytes(memory), .state_offset = SNAPSHOT_STATE
 	};
 	cleanup_strbuf struct strbuf all = STRBUF_INIT;
 	cleanup(free_runs) struct runs runs = { 0 };
-	uint64_t page = 0;
-	int result = 0;
+	int result = find_all(memory, options->pages, &runs);
 
-	for (unsigned i = 0; i < memory->count && result == 0; i++) {
-		result = find_pages(&memory->regions[i], page, pages, &runs);
-		page += memory->regions[i].size_bytes / PAGE_BYTES;
-	}
-	if (result == 0 && runs.count > RUNS_MAX)
-		result = -E2BIG;
 	strbuf_append(&all, state->data, state->length);
 	strbuf_append(&all, runs.entries, runs.count * sizeof(*runs.entries));
-	if (all.length > SNAPSHOT_MEMORY - SNAPSHOT_STATE)
-		header.state_offset = SNAPSHOT_MEMORY + header.memory_bytes;
 	if (result == 0 && all.length > STATE_MAX)
 		result = -E2BIG;
-	if (result == 0 && ftruncate(fd, (off_t)(SNAPSHOT_MEMORY + header.memory_bytes)) < 0)
-		result = -errno;
 	if (result == 0)
-		result = write_memory(fd, memory, &runs, &header.memory_sum);
+		result = write_memory(fd, memory, &runs, options->compress, &header);
+	if (all.length > SNAPSHOT_MEMORY - SNAPSHOT_STATE)
+		header.state_offset = SNAPSHOT_MEMORY + stored_bytes(&header);
 	if (result == 0)
 		result = write_at(fd, all.data, all.length, header.state_offset);
 	if (result < 0)
@@ -213,8 +258,12 @@ static int check_header(
 	const struct snapshot_header *header, const unsigned char key[SHA256_BYTES], int fd, struct error *err)
 {
 	unsigned char digest[SHA256_BYTES];
-	off_t size = lseek(fd, 0, SEEK_END);
+	struct stat status;
+	uint64_t size;
 
+	if (fstat(fd, &status) < 0)
+		return error_set(err, errno, "look at the snapshot's file");
+	size = (uint64_t)status.st_size;
 	if (memcmp(header->magic, magic, sizeof(magic)) != 0)
 		return error_set(err, -EINVAL, "this is no snapshot of a machine");
 	if (header->version != VERSION)
@@ -227,9 +276,9 @@ static int check_header(
 		return error_set(err, -ESTALE, "the snapshot is of another machine, kernel or host");
 	if (header->state_bytes > STATE_MAX || header->run_count > RUNS_MAX ||
 		header->run_count * sizeof(struct snapshot_run) > header->state_bytes ||
-		header->memory_bytes > (UINT64_MAX >> 16) || header->busy_count > SNAPSHOT_BUSY_MAX || size < 0 ||
-		(uint64_t)size < SNAPSHOT_MEMORY + header->memory_bytes || header->state_offset > (uint64_t)size ||
-		header->state_bytes > (uint64_t)size - header->state_offset)
+		header->memory_bytes > (UINT64_MAX >> 16) || header->frame_bytes > (UINT64_MAX >> 16) ||
+		header->busy_count > SNAPSHOT_BUSY_MAX || size < SNAPSHOT_MEMORY + stored_bytes(header) ||
+		header->state_offset > size || header->state_bytes > size - header->state_offset)
 		return error_set(err, -EINVAL, "the snapshot is cut short");
 	return 0;
 }
@@ -275,6 +324,7 @@ int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot
 	opened.memory_sum = header.memory_sum;
 	memcpy(opened.busy, header.busy, sizeof(opened.busy));
 	opened.busy_count = header.busy_count;
+	opened.frame_bytes = header.frame_bytes;
 	if (check_runs(&opened, header.memory_bytes) < 0)
 		return error_set(err, -EINVAL, "the snapshot's list of pages is damaged");
 	*snapshot = opened;
@@ -347,23 +397,29 @@ static int bring_run(
 static int bring_all(
 	const struct snapshot *snapshot, struct guest_memory *memory, bring_pages *bring, struct error *err)
 {
+	cleanup_zstd_reader struct zstd_reader reader = { .fd = -EBADF };
 	uint64_t sum = 0;
+	int result = 0;
 
-	for (size_t i = 0; i < snapshot->run_count; i++) {
+	if (snapshot->frame_bytes)
+		result = zstd_reader_open(&reader, snapshot->fd, SNAPSHOT_MEMORY, snapshot->frame_bytes);
+	for (size_t i = 0; i < snapshot->run_count && result == 0; i++) {
 		const struct snapshot_run *run = &snapshot->runs[i];
 		uint64_t follow = 0, length = run->count * PAGE_BYTES;
 		unsigned char *place = page_at(memory, run->first, &follow);
-		int result;
 
 		if (!place || follow < length)
 			return error_set(err, -EINVAL, "the snapshot has more memory than this machine");
-		result = bring_run(snapshot, run, place, bring);
-		if (result < 0)
-			return error_set(err, -result, "bring back the snapshot's memory");
-		if (!snapshot->trusted)
+		result = snapshot->frame_bytes ? zstd_reader_read(&reader, place, length)
+					       : bring_run(snapshot, run, place, bring);
+		if (result == 0 && !snapshot->trusted)
 			sum = sum_pages(sum, place, length);
 	}
-	if (!snapshot->trusted && sum != snapshot->memory_sum)
+	if (result == 0 && snapshot->frame_bytes)
+		result = zstd_reader_finish(&reader);
+	if (result < 0 && result != -EINVAL)
+		return error_set(err, -result, "bring back the snapshot's memory");
+	if (result < 0 || (!snapshot->trusted && sum != snapshot->memory_sum))
 		return error_set(err, -EINVAL, "the snapshot's memory is damaged");
 	return 0;
 }
@@ -449,6 +505,8 @@ int snapshot_note_busy(
 	struct snapshot_header header;
 	int result = snapshot_open(fd, key, &snapshot, err);
 
+	if (result == 0 && snapshot.frame_bytes)
+		result = error_set(err, -EINVAL, "a compressed snapshot is not mapped");
 	if (result < 0)
 		return result;
 	for (size_t i = 0; i < count; i++)

@@ -5,7 +5,8 @@
  *
  *   0                     struct snapshot_header
  *   SNAPSHOT_STATE        state, below SNAPSHOT_MEMORY where there is room for it, else behind the memory
- *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other
+ *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other; or, where the header says
+ * so, the pages that are not zero in one zstd frame
  *
  * A machine that goes on from it writes most to a few blocks of memory: these are read in place of being mapped, so
  * that the host backs each with one huge page, and gives it with one fault in place of hundreds. The header names them.
@@ -44,6 +45,7 @@ struct snapshot {
 	uint64_t busy[SNAPSHOT_BUSY_MAX]; /* blocks of 2 MiB of the file's memory, rising */
 	uint32_t busy_count;
 	uint64_t memory_sum;
+	uint64_t frame_bytes; /* of a compressed memory; 0: it is not */
 	bool trusted; /* of its caller: the memory's sum was right when it was last compared, and the file is the same
 		       */
 };
@@ -53,20 +55,26 @@ enum snapshot_pages {
 	SNAPSHOT_ALL,
 };
 
+struct snapshot_options {
+	enum snapshot_pages pages;
+	bool compress; /* the memory into one zstd frame: smaller, and read in place of being mapped */
+};
+
 /* key: what the machine that continues must agree in; compared as bytes. */
 int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct strbuf *state,
-	const struct guest_memory *memory, enum snapshot_pages pages, struct error *err);
+	const struct guest_memory *memory, const struct snapshot_options *options, struct error *err);
 
 /* Compares the memory of the machine that was saved, which has gone on since, with the finished file, and notes the
- * blocks of which most pages have changed. The machine may be running: it is a matter of speed only. */
+ * blocks of which most pages have changed. Not of a compressed one. The machine may be running: it is a matter of speed
+ * only. */
 int snapshot_note_busy(
 	int fd, const unsigned char key[SHA256_BYTES], const struct guest_memory *memory, struct error *err);
 
 /* Reads and checks header and state. -EINVAL: not a snapshot, damaged, cut short, of another version; -ESTALE: of
  * another key. */
 int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err);
-/* Maps the saved pages privately over the guest's memory, those of busy blocks read, and compares their sum (which
- * reads all of them) unless it is trusted. */
+/* Maps the saved pages privately over the guest's memory, those of busy blocks and compressed ones read, and compares
+ * their sum (which reads all of them) unless it is trusted. */
 int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);
 /* The same by reading them: the file may change or go afterwards. */
 int snapshot_read(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);

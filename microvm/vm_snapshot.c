@@ -210,7 +210,7 @@ static int save_state(struct vm *vm, struct strbuf *state, struct error *err)
 }
 
 static int save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], const struct strbuf *owner,
-	enum snapshot_pages pages, struct error *err)
+	const struct snapshot_options *options, struct error *err)
 {
 	cleanup_strbuf struct strbuf state = STRBUF_INIT;
 	int result;
@@ -219,16 +219,17 @@ static int save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], co
 	hold_devices(vm, true);
 	result = save_state(vm, &state, err);
 	if (!result)
-		result = snapshot_write(fd, key, &state, &vm->memory, pages, err);
+		result = snapshot_write(fd, key, &state, &vm->memory, options, err);
 	hold_devices(vm, false);
 	return result;
 }
 
 int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
 {
+	const struct snapshot_options options = { .pages = SNAPSHOT_TOUCHED };
 	const struct strbuf nothing = STRBUF_INIT;
 
-	return save(vm, fd, key, &nothing, SNAPSHOT_TOUCHED, err);
+	return save(vm, fd, key, &nothing, &options, err);
 }
 
 int vm_save_busy(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
@@ -256,11 +257,13 @@ int vm_release(struct vm *vm, struct error *err)
 	return vm_pause(vm, false, err);
 }
 
-int vm_checkpoint(struct vm *vm, int fd, const struct strbuf *owner, struct error *err)
+int vm_checkpoint(struct vm *vm, int fd, const struct strbuf *owner, bool compress, struct error *err)
 {
+	const struct snapshot_options options = { .pages = SNAPSHOT_ALL, .compress = compress };
+
 	if (vm->disks[0])
 		return error_set(err, -ENOTSUP, "a machine with a disk image cannot be saved");
-	return save(vm, fd, VM_CHECKPOINT_KEY, owner, SNAPSHOT_ALL, err);
+	return save(vm, fd, VM_CHECKPOINT_KEY, owner, &options, err);
 }
 
 int vm_checkpoint_owner(int fd, struct strbuf *owner, struct error *err)

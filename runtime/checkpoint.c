@@ -332,6 +332,9 @@ int lifecycle_checkpoint(const char *root, const char *id, const struct checkpoi
 		result = check_state(container, err);
 	if (result != 0)
 		return result;
+	if (options->compress && !isolation->checkpoint)
+		return error_set(
+			err, -ENOTSUP, "--compress zstd: the container is no micro-VM, and criu does not compress");
 	pidfd = container_pidfd(container);
 	result = isolation->checkpoint ? isolation->checkpoint(container, options, err) : dump(container, options, err);
 	if (result < 0 || options->leave_running || options->pre_dump)

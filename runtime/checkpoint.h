@@ -26,6 +26,7 @@ struct checkpoint_options {
 	const char *parent_path; /* relative to image_path: an earlier pre-dump; NULL: none */
 	const char *page_server; /* "ADDRESS:PORT" */
 	bool leave_running, pre_dump, tcp_skip_in_flight;
+	bool compress; /* a micro-VM's memory, by zstd */
 	int status_fd; /* criu writes a byte when it listens (lazy pages); -1: none */
 	/* Of restore alone. */
 	const char *lsm_profile, *lsm_mount_context;

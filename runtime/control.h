@@ -20,8 +20,8 @@
  *          (all: 0) and RESIZE (u32 rows, u32 columns), which are not answered. A connection that closes before EXITED
  *          stands for the death of the process: it is killed in the guest as well.
  *
- * CHECKPOINT u32 leave_running, with an empty file for the machine's state -> DONE or FAILED. Unless it was to be left
- *          running, the monitor ends after DONE as if it had been killed
+ * CHECKPOINT u32 leave_running, u32 compress, with an empty file for the machine's state -> DONE or FAILED. Unless it
+ * was to be left running, the monitor ends after DONE as if it had been killed
  *
  * What is larger than a message travels as a file (memfd_create(2)), which its reader reads once, up to a bound.
  */

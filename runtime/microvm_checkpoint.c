@@ -47,7 +47,8 @@ static int open_directory(const char *path, struct error *err)
 	return fd < 0 ? error_set(err, errno, "open the checkpoint's directory %s", path) : fd;
 }
 
-static int order(const struct container *container, bool leave_running, int file, struct error *err)
+static int order(
+	const struct container *container, const struct checkpoint_options *options, int file, struct error *err)
 {
 	cleanup_free struct message *answer = message_new();
 	cleanup_strbuf struct strbuf request = STRBUF_INIT;
@@ -55,7 +56,8 @@ static int order(const struct container *container, bool leave_running, int file
 
 	if (connection < 0)
 		return connection;
-	wire_put_u32(&request, leave_running);
+	wire_put_u32(&request, options->leave_running);
+	wire_put_u32(&request, options->compress);
 	return control_request(connection, CONTROL_CHECKPOINT, &request, file, LAUNCH_DONE, answer, err);
 }
 
@@ -69,7 +71,7 @@ static int save(
 
 	if (file < 0)
 		return error_set(err, errno, "make a file in the directory of the checkpoint");
-	result = order(container, options->leave_running, file, err);
+	result = order(container, options, file, err);
 	if (result == 0 && renameat(directory, temporary, directory, MICROVM_CHECKPOINT_FILE) < 0)
 		result = error_set(err, errno, "make the checkpoint's file \"" MICROVM_CHECKPOINT_FILE "\"");
 	if (result < 0)

@@ -66,7 +66,7 @@ static int hold_quiet(struct monitor *monitor, struct error *err)
 	return error_set(err, -EBUSY, "the guest does not stop talking");
 }
 
-int monitor_checkpoint(struct monitor *monitor, int fd, struct error *err)
+int monitor_checkpoint(struct monitor *monitor, int fd, bool compress, struct error *err)
 {
 	cleanup_strbuf struct strbuf owner = STRBUF_INIT;
 	struct error second;
@@ -81,7 +81,7 @@ int monitor_checkpoint(struct monitor *monitor, int fd, struct error *err)
 	if (result < 0)
 		return result;
 	microvm_checkpoint_put_owner(monitor->launch, &owner);
-	result = vm_checkpoint(monitor->vm, fd, &owner, err);
+	result = vm_checkpoint(monitor->vm, fd, &owner, compress, err);
 	if (vm_release(monitor->vm, &second) < 0 && result == 0) {
 		*err = second;
 		result = -err->code;

@@ -165,19 +165,19 @@ static int serve_pause(
 static int serve_checkpoint(
 	struct monitor *monitor, struct monitor_peer *peer, struct message *request, struct error *err)
 {
-	uint32_t leave_running;
+	uint32_t words[2]; /* leave_running, compress */
 	int result;
 
-	if (request->length != sizeof(leave_running) || request->fd < 0)
+	if (request->length != sizeof(words) || request->fd < 0)
 		return refuse_malformed(err);
-	memcpy(&leave_running, request->data, sizeof(leave_running));
+	memcpy(words, request->data, sizeof(words));
 	if (monitor->phase != PHASE_RUNNING)
 		return error_set(err, -ESRCH, "the container is not running");
-	result = monitor_checkpoint(monitor, request->fd, err);
+	result = monitor_checkpoint(monitor, request->fd, words[1], err);
 	if (result < 0)
 		return result;
 	say_done(peer);
-	if (!leave_running)
+	if (!words[0])
 		_exit(128 + SIGKILL);
 	return 0;
 }

@@ -126,7 +126,7 @@ int monitor_watchdog_look(struct monitor *monitor, int *timeout_ms, struct error
 
 /* Writes the machine's state to the file. The machine goes on afterwards, or if it fails. -EBUSY: there are processes
  * of exec. */
-int monitor_checkpoint(struct monitor *monitor, int fd, struct error *err);
+int monitor_checkpoint(struct monitor *monitor, int fd, bool compress, struct error *err);
 /* In place of START: lets a machine that stands still go on, with the clock set and fresh entropy. */
 int monitor_go_on(struct monitor *monitor, struct error *err);
 

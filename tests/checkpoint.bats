@@ -85,6 +85,10 @@ restore() {
 	[[ $output == *"ADDRESS:PORT is expected"* ]]
 	run ! duet checkpoint --parent-path /abs --image-path "$IMAGES" "$id"
 	[[ $output == *"relative to the image directory"* ]]
+	run ! duet checkpoint --compress=zstd --image-path "$IMAGES" "$id"
+	[[ $output == *"the container is no micro-VM"* ]]
+	run ! duet checkpoint --compress=lz4 --image-path "$IMAGES" "$id"
+	[[ $output == *"zstd and none are there"* ]]
 	duet delete --force "$id"
 	assert_nothing_left
 }

@@ -10,12 +10,17 @@
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "microvm/snapshot.h"
+#include "microvm/zstd_stream.h"
 
 #define MEBIBYTE (1ULL << 20)
 #define BYTES    (16 * MEBIBYTE)
 
 static const unsigned char key[SHA256_BYTES] = "key", other_key[SHA256_BYTES] = "other";
+
+static const struct snapshot_options plain = { .pages = SNAPSHOT_TOUCHED },
+				     compressed = { .pages = SNAPSHOT_TOUCHED, .compress = true };
 
 struct fixture {
 	int fd;
@@ -37,7 +42,7 @@ static int setup(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(pages); i++)
 		memset(fixture.memory.regions[0].host + pages[i] * 4096, (int)(i + 1), 4096);
 	strbuf_string(&text, "the machine's state");
-	assert_int_equal(snapshot_write(fixture.fd, key, &text, &fixture.memory, SNAPSHOT_TOUCHED, &err), 0);
+	assert_int_equal(snapshot_write(fixture.fd, key, &text, &fixture.memory, &plain, &err), 0);
 	strbuf_free(&text);
 	*state = &fixture;
 	return 0;
@@ -171,6 +176,173 @@ static void zero_pages_take_no_space(void **state)
 	assert_int_equal(hole, SNAPSHOT_MEMORY + 200 * 4096);
 }
 
+/* ---- compressed ---- */
+
+static void save_compressed(struct fixture *fixture)
+{
+	cleanup_strbuf struct strbuf text = STRBUF_INIT;
+	struct error err;
+
+	assert_int_equal(ftruncate(fixture->fd, 0), 0);
+	/* So that the frame is more than a few bytes of repetition. */
+	for (unsigned i = 0; i < 512; i++)
+		fixture->memory.regions[0].host[2000 * 4096 + i * 8] = (unsigned char)(i * 37 + i / 7);
+	strbuf_string(&text, "the machine's state");
+	assert_int_equal(snapshot_write(fixture->fd, key, &text, &fixture->memory, &compressed, &err), 0);
+}
+
+static void compressed_memory_comes_back_from_a_small_file(void **state)
+{
+	struct fixture *fixture = *state;
+	struct guest_memory memory;
+	struct error err;
+
+	save_compressed(fixture);
+	assert_true(lseek(fixture->fd, 0, SEEK_END) < (off_t)(SNAPSHOT_MEMORY + 8192));
+	assert_int_equal(load(fixture, &memory, &err), 0);
+	assert_memory_equal(memory.regions[0].host, fixture->memory.regions[0].host, BYTES);
+	guest_memory_unmap(&memory);
+}
+
+static void no_memory_at_all_is_compressed_too(void **state)
+{
+	struct fixture *fixture = *state;
+	struct guest_memory memory;
+	struct error err;
+
+	memset(fixture->memory.regions[0].host, 0, BYTES);
+	{
+		cleanup_strbuf struct strbuf text = STRBUF_INIT;
+
+		assert_int_equal(ftruncate(fixture->fd, 0), 0);
+		strbuf_string(&text, "the machine's state");
+		assert_int_equal(snapshot_write(fixture->fd, key, &text, &fixture->memory, &compressed, &err), 0);
+	}
+	assert_int_equal(load(fixture, &memory, &err), 0);
+	assert_memory_equal(memory.regions[0].host, fixture->memory.regions[0].host, BYTES);
+	guest_memory_unmap(&memory);
+}
+
+/* The frame's header has bits on which nothing depends. */
+static void damaged_compressed_memory_never_comes_back(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned refused = 0, count = 0;
+	off_t end;
+
+	save_compressed(fixture);
+	end = lseek(fixture->fd, 0, SEEK_END);
+	for (off_t offset = (off_t)SNAPSHOT_MEMORY; offset < end; offset += 5) {
+		struct guest_memory memory;
+		struct error err = { 0 };
+
+		flip(fixture, offset);
+		if (load(fixture, &memory, &err) < 0) {
+			assert_string_equal(err.message, "the snapshot's memory is damaged");
+			refused++;
+		} else {
+			assert_memory_equal(memory.regions[0].host, fixture->memory.regions[0].host, BYTES);
+		}
+		guest_memory_unmap(&memory);
+		flip(fixture, offset);
+		count++;
+	}
+	assert_true(count > 50 && refused >= count - 2);
+	assert_int_equal(ftruncate(fixture->fd, end - 1), 0);
+	assert_refused(fixture, "cut short");
+}
+
+/* A frame that says of itself what it likes. */
+static void assert_frame_refused(const unsigned char *frame, size_t length)
+{
+	cleanup_zstd_reader struct zstd_reader reader = { .fd = -EBADF };
+	unsigned char data[4096];
+	int fd = memfd_create("frame", MFD_CLOEXEC);
+
+	assert_int_equal(pwrite(fd, frame, length, 100), length);
+	assert_int_equal(zstd_reader_open(&reader, fd, 100, length), 0);
+	assert_true(zstd_reader_read(&reader, data, sizeof(data)) < 0 || zstd_reader_finish(&reader) < 0);
+	close(fd);
+}
+
+/* RFC 8878, 3.1.1: magic, descriptor, window, size; blocks (3.1.1.2): last, kind, size. */
+static void hostile_frames_are_refused(void **state)
+{
+	static const unsigned char window[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, 31 << 3, 0x01, 0x00, 0x00 };
+	/* One block that repeats a byte: 0x03 with the count from bit 3 on. */
+	static const unsigned char more[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x0b, 0x00, 0x01, 'x' };
+	static const unsigned char less[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x23, 0x03, 0x00, 'x' };
+	static const unsigned char exact[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x03, 0x80, 0x00, 'x', 'y' };
+	static const unsigned char endless[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x02, 0x80, 0x00, 'x' };
+
+	(void)state;
+	assert_frame_refused(window, sizeof(window));
+	assert_frame_refused(more, sizeof(more));
+	assert_frame_refused(less, sizeof(less));
+	assert_frame_refused(exact, sizeof(exact));
+	assert_frame_refused(endless, sizeof(endless));
+	assert_frame_refused(exact, 0);
+}
+
+static void a_frame_of_the_right_size_is_read(void **state)
+{
+	static const unsigned char frame[] = { 0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x03, 0x80, 0x00, 'x' };
+	cleanup_zstd_reader struct zstd_reader reader = { .fd = -EBADF };
+	unsigned char data[4096];
+	int fd = memfd_create("frame", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(pwrite(fd, frame, sizeof(frame), 100), sizeof(frame));
+	assert_int_equal(zstd_reader_open(&reader, fd, 100, sizeof(frame)), 0);
+	assert_int_equal(zstd_reader_read(&reader, data, sizeof(data)), 0);
+	assert_int_equal(data[4095], 'x');
+	assert_int_equal(zstd_reader_finish(&reader), 0);
+	close(fd);
+}
+
+/* Whether what is written to the file shows in memory that came from it before. */
+static bool is_mapped(const struct fixture *fixture, const struct guest_memory *memory, uint64_t page)
+{
+	const unsigned char *place = memory->regions[0].host + page * 4096;
+	unsigned char before = *(const volatile unsigned char *)place;
+	bool mapped;
+
+	flip((struct fixture *)fixture, (off_t)(SNAPSHOT_MEMORY + page * 4096));
+	mapped = *(const volatile unsigned char *)place != before;
+	flip((struct fixture *)fixture, (off_t)(SNAPSHOT_MEMORY + page * 4096));
+	return mapped;
+}
+
+static void blocks_that_are_written_to_are_read_and_the_others_mapped(void **state)
+{
+	enum { FIRST = 900, COUNT = 700, CHANGED = 30 };
+	struct fixture *fixture = *state;
+	unsigned char *host = fixture->memory.regions[0].host;
+	cleanup_free unsigned char *saved = NULL;
+	struct strbuf text = STRBUF_INIT;
+	struct guest_memory memory;
+	struct error err;
+
+	memset(host + FIRST * 4096, 7, COUNT * 4096);
+	saved = xmemdup(host, BYTES);
+	strbuf_string(&text, "the machine's state");
+	assert_int_equal(snapshot_write(fixture->fd, key, &text, &fixture->memory, &plain, &err), 0);
+	strbuf_free(&text);
+	/* Most of the block from page 1024 on; too few of the one before. */
+	for (unsigned page = 1020; page < 1024 + CHANGED; page++)
+		host[page * 4096 + 9] = 8;
+	assert_int_equal(snapshot_note_busy(fixture->fd, key, &fixture->memory, &err), 0);
+	assert_int_equal(load(fixture, &memory, &err), 0);
+	assert_memory_equal(memory.regions[0].host, saved, BYTES);
+	assert_true(is_mapped(fixture, &memory, FIRST));
+	assert_true(is_mapped(fixture, &memory, 1023));
+	assert_false(is_mapped(fixture, &memory, 1024));
+	assert_false(is_mapped(fixture, &memory, 1535));
+	assert_true(is_mapped(fixture, &memory, 1536));
+	assert_true(is_mapped(fixture, &memory, FIRST + COUNT - 1));
+	guest_memory_unmap(&memory);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -183,6 +355,12 @@ int main(void)
 		TEST(another_key_is_refused),
 		TEST(a_machine_with_less_memory_is_refused),
 		TEST(zero_pages_take_no_space),
+		TEST(compressed_memory_comes_back_from_a_small_file),
+		TEST(no_memory_at_all_is_compressed_too),
+		TEST(damaged_compressed_memory_never_comes_back),
+		cmocka_unit_test(hostile_frames_are_refused),
+		cmocka_unit_test(a_frame_of_the_right_size_is_read),
+		TEST(blocks_that_are_written_to_are_read_and_the_others_mapped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

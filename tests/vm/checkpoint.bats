@@ -82,12 +82,14 @@ $(date +%s)" ] || [ $(($(duet exec "$next" date +%s) - $(date +%s))) -le 3 ]
 	[ "$(wc -l <"$BUNDLE/rootfs/work/numbers")" -eq "$(tail -n 1 "$BUNDLE/rootfs/work/numbers")" ]
 }
 
-@test "left running it goes on; what does not fit where it is restored is refused by name" {
+@test "left running it goes on; what does not fit where it is restored is refused by name; compressed" {
+	local last
 	start_counter
 	duet checkpoint --leave-running --image-path "$IMAGE" "$id"
 	is_in_state "$id" running
 	wait_until 90 has_counted $(($(tail -n 1 "$BUNDLE/rootfs/work/numbers") + 3))
-	duet delete --force "$id"
+	duet checkpoint --compress=zstd --image-path "$IMAGE.zstd" "$id"
+	(($(du -k "$IMAGE.zstd/machine" | cut -f1) * 2 < $(du -k "$IMAGE/machine" | cut -f1)))
 
 	cp "$BUNDLE/config.json" "$SCRATCH/own.json"
 	hardware() {
@@ -120,6 +122,16 @@ $(date +%s)" ] || [ $(($(duet exec "$next" date +%s) - $(date +%s))) -le 3 ]
 	truncate -s 3M "$IMAGE/machine"
 	refused
 	[[ "$stderr" == *"the snapshot is cut short"* ]]
+	printf x | dd of="$IMAGE/machine" bs=1 conv=notrunc status=none
+	refused
+	[[ "$stderr" == *"this is no snapshot of a machine"* ]]
+
+	IMAGE=$IMAGE.zstd
+	last=$(tail -n 1 "$BUNDLE/rootfs/work/numbers")
+	restore_counter
+	wait_until 60 has_counted $((last + 3)) || fail "$(cat "$SCRATCH/restored.stderr")"
+	duet kill "$next" KILL
+	wait "$restored" || [ $? -eq 137 ]
 }
 
 @test "an open file that has been deleted and processes of exec are refused" {
