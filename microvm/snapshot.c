@@ -3,7 +3,6 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -258,12 +257,10 @@ static int check_header(
 	const struct snapshot_header *header, const unsigned char key[SHA256_BYTES], int fd, struct error *err)
 {
 	unsigned char digest[SHA256_BYTES];
-	struct stat status;
-	uint64_t size;
+	off_t size = lseek(fd, 0, SEEK_END);
 
-	if (fstat(fd, &status) < 0)
+	if (size < 0)
 		return error_set(err, errno, "look at the snapshot's file");
-	size = (uint64_t)status.st_size;
 	if (memcmp(header->magic, magic, sizeof(magic)) != 0)
 		return error_set(err, -EINVAL, "this is no snapshot of a machine");
 	if (header->version != VERSION)
@@ -277,8 +274,8 @@ static int check_header(
 	if (header->state_bytes > STATE_MAX || header->run_count > RUNS_MAX ||
 		header->run_count * sizeof(struct snapshot_run) > header->state_bytes ||
 		header->memory_bytes > (UINT64_MAX >> 16) || header->frame_bytes > (UINT64_MAX >> 16) ||
-		header->busy_count > SNAPSHOT_BUSY_MAX || size < SNAPSHOT_MEMORY + stored_bytes(header) ||
-		header->state_offset > size || header->state_bytes > size - header->state_offset)
+		header->busy_count > SNAPSHOT_BUSY_MAX || (uint64_t)size < SNAPSHOT_MEMORY + stored_bytes(header) ||
+		header->state_offset > (uint64_t)size || header->state_bytes > (uint64_t)size - header->state_offset)
 		return error_set(err, -EINVAL, "the snapshot is cut short");
 	return 0;
 }

@@ -37,6 +37,7 @@
 	FILTER_ALLOW(pread64), \
 	/* Writing its template, of what it is before it has had any order. */ \
 	FILTER_ALLOW(mincore), \
+	FILTER_ALLOW(lseek), \
 	FILTER_ALLOW(ftruncate), \
 	FILTER_ALLOW(pwrite64), \
 	FILTER_ALLOW_IOCTL(KVM_GET_XSAVE), \
