@@ -440,27 +440,9 @@ void snapshot_close(struct snapshot *snapshot)
 
 /* ---- what is written to most ---- */
 
-struct block {
-	uint64_t number, changed;
-};
-
-static int more_changed(const void *left, const void *right)
-{
-	const struct block *a = left, *b = right;
-
-	return (a->changed < b->changed) - (a->changed > b->changed);
-}
-
-static int by_number(const void *left, const void *right)
-{
-	uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-
-	return (a > b) - (a < b);
-}
-
 /* The guest may be writing to the page meanwhile: it counts either way. */
 static int count_changed(const struct snapshot *snapshot, const struct guest_memory *memory,
-	const struct snapshot_run *run, struct block *blocks)
+	const struct snapshot_run *run, uint64_t *changed)
 {
 	unsigned char saved[GAP_PAGES * PAGE_BYTES];
 	uint64_t follow, end = run->first + run->count;
@@ -475,29 +457,32 @@ static int count_changed(const struct snapshot *snapshot, const struct guest_mem
 		if (result < 0)
 			return result;
 		for (uint64_t i = 0; i < count; i++, now += PAGE_BYTES)
-			blocks[(page + i) / BLOCK_PAGES].changed +=
-				memcmp(saved + i * PAGE_BYTES, now, PAGE_BYTES) != 0;
+			changed[(page + i) / BLOCK_PAGES] += memcmp(saved + i * PAGE_BYTES, now, PAGE_BYTES) != 0;
 	}
 	return 0;
 }
 
-static void choose_busy(struct block *blocks, size_t count, struct snapshot_header *header)
+/* Those with most changes. Without qsort(3), which may ask the kernel how much memory there is. */
+static void choose_busy(uint64_t *changed, size_t count, struct snapshot_header *header)
 {
-	qsort(blocks, count, sizeof(*blocks), more_changed);
 	header->busy_count = 0;
-	while (header->busy_count < SNAPSHOT_BUSY_MAX && header->busy_count < count &&
-		blocks[header->busy_count].changed >= BUSY_PAGES_MIN) {
-		header->busy[header->busy_count] = blocks[header->busy_count].number;
-		header->busy_count++;
+	while (header->busy_count < SNAPSHOT_BUSY_MAX) {
+		size_t most = 0;
+
+		for (size_t i = 1; i < count; i++)
+			most = changed[i] > changed[most] ? i : most;
+		if (changed[most] < BUSY_PAGES_MIN)
+			break;
+		changed[most] = 0;
+		header->busy[header->busy_count++] = most;
 	}
-	qsort(header->busy, header->busy_count, sizeof(*header->busy), by_number);
 }
 
 int snapshot_note_busy(
 	int fd, const unsigned char key[SHA256_BYTES], const struct guest_memory *memory, struct error *err)
 {
 	size_t count = memory_bytes(memory) / PAGE_BYTES / BLOCK_PAGES + 1;
-	cleanup_free struct block *blocks = xcalloc(count, sizeof(*blocks));
+	cleanup_free uint64_t *changed = xcalloc(count, sizeof(*changed));
 	cleanup_snapshot struct snapshot snapshot = { 0 };
 	struct snapshot_header header;
 	int result = snapshot_open(fd, key, &snapshot, err);
@@ -506,14 +491,12 @@ int snapshot_note_busy(
 		result = error_set(err, -EINVAL, "a compressed snapshot is not mapped");
 	if (result < 0)
 		return result;
-	for (size_t i = 0; i < count; i++)
-		blocks[i].number = i;
 	for (size_t i = 0; i < snapshot.run_count && result == 0; i++)
-		result = count_changed(&snapshot, memory, &snapshot.runs[i], blocks);
+		result = count_changed(&snapshot, memory, &snapshot.runs[i], changed);
 	if (result == 0)
 		result = read_at(fd, &header, sizeof(header), 0);
 	if (result == 0) {
-		choose_busy(blocks, count, &header);
+		choose_busy(changed, count, &header);
 		header_digest(&header, header.digest);
 		result = write_at(fd, &header, sizeof(header), 0);
 	}

@@ -42,7 +42,7 @@ struct snapshot {
 	size_t state_bytes;
 	struct snapshot_run *runs;
 	size_t run_count;
-	uint64_t busy[SNAPSHOT_BUSY_MAX]; /* blocks of 2 MiB of the file's memory, rising */
+	uint64_t busy[SNAPSHOT_BUSY_MAX]; /* blocks of 2 MiB of the file's memory */
 	uint32_t busy_count;
 	uint64_t memory_sum;
 	uint64_t frame_bytes; /* of a compressed memory; 0: it is not */
