@@ -175,6 +175,8 @@ static int compare(const struct strbuf *about, struct wire_reader *saved, struct
 		result = compare_texts("with", saved, &here, err);
 	for (size_t i = 0; i < ARRAY_SIZE(numbers) && result == 0; i++)
 		result = compare_numbers(numbers[i], saved, &here, err);
+	if (result == 0 && !wire_reader_ok(saved))
+		result = error_set(err, -EINVAL, "the snapshot's state is damaged");
 	return result;
 }
 

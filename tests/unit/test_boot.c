@@ -103,6 +103,52 @@ static void segments_are_put_where_they_say(void **state)
 	assert_int_equal(*(unsigned char *)guest_memory_at(&memory, 20 * MIB + 256, 1), 0);
 }
 
+enum { PAGE = 4096, TEXT_BYTES = 3 * PAGE + 100 };
+
+/* A kernel whose text begins at a page of its file, and is as the flags say. */
+static int make_paged_file(uint32_t flags)
+{
+	int fd = memfd_create("kernel", MFD_CLOEXEC);
+	struct file file = good_file();
+
+	file.segments[0].p_flags = flags;
+	file.segments[0].p_offset = PAGE;
+	file.segments[0].p_filesz = file.segments[0].p_memsz = TEXT_BYTES;
+	assert_int_equal(pwrite(fd, &file, sizeof(file), 0), sizeof(file));
+	for (unsigned i = 0; i < TEXT_BYTES; i += 4)
+		assert_int_equal(pwrite(fd, &i, 4, PAGE + i), 4);
+	return fd;
+}
+
+static void text_is_mapped_by_pages_and_the_rest_copied(void **state)
+{
+	cleanup_fd int fd = make_paged_file(PF_R | PF_X), other = make_paged_file(PF_R | PF_W | PF_X);
+	unsigned *text = guest_memory_at(&memory, 16 * MIB, TEXT_BYTES);
+	unsigned word = 77;
+	struct boot_kernel kernel;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(boot_load_kernel(&memory, fd, "K", BOOT_AUTOMATIC, &kernel, &err), 0);
+	for (unsigned i = 0; i < TEXT_BYTES; i += 4)
+		assert_int_equal(text[i / 4], i);
+	/* The guest's own copy, from the first time that it writes. */
+	text[0] = 78;
+	assert_int_equal(pread(fd, &word, 4, PAGE), 4);
+	assert_int_equal(word, 0);
+	word = 77;
+	assert_int_equal(pwrite(fd, &word, 4, PAGE + 2 * PAGE), 4);
+	assert_int_equal(pwrite(fd, &word, 4, PAGE + 3 * PAGE), 4);
+	assert_int_equal(*(volatile unsigned *)&text[2 * PAGE / 4], 77);
+	assert_int_equal(*(volatile unsigned *)&text[3 * PAGE / 4], 3 * PAGE);
+	assert_int_equal(*(unsigned char *)guest_memory_at(&memory, 16 * MIB + TEXT_BYTES, 1), 0);
+
+	/* What the guest will write to is not. */
+	assert_int_equal(boot_load_kernel(&memory, other, "K", BOOT_AUTOMATIC, &kernel, &err), 0);
+	assert_int_equal(pwrite(other, &word, 4, PAGE + PAGE), 4);
+	assert_int_equal(*(volatile unsigned *)&text[PAGE / 4], PAGE);
+}
+
 static void expect_refusal(const struct file *file, size_t length, int code, const char *message)
 {
 	struct boot_kernel kernel = { .entry = 77 };
@@ -533,6 +579,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		with_memory(segments_are_put_where_they_say),
+		with_memory(text_is_mapped_by_pages_and_the_rest_copied),
 		with_memory(what_is_no_kernel_is_refused_by_name),
 		with_memory(broken_program_headers_are_refused),
 		with_memory(broken_segments_are_refused),
