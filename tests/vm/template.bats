@@ -79,17 +79,37 @@ debug_run() {
 	[[ "$stderr" == *"cannot be used and is removed"* ]]
 }
 
-@test "other memory is another template; --no-template neither reads nor writes one" {
+@test "other memory is another template, and is refused as such, as one of another version; --no-template neither reads nor writes one" {
+	local other own
 	configure_command true
 	duet template prune
 	debug_run --no-template
 	[ -z "$(find "$DUET_CACHE_DIR/templates" -type f)" ]
 	debug_run
+	other=$(echo "$DUET_CACHE_DIR"/templates/*)
 	configure '.process.args = ["true"] | .linux.resources.memory.limit = 134217728'
 	run --separate-stderr debug_run
 	[ "$status" -eq 0 ]
 	! went_on || fail "it went on from a template of another size"
 	[ "$(find "$DUET_CACHE_DIR/templates" -type f | wc -l)" -eq 2 ]
+
+	# One under the name of another; then one of an older version, and what is none. No need to wait for the boot that follows.
+	refused() {
+		run --separate-stderr debug_run --vm-boot-timeout 1
+		! went_on || fail "it went on from it"
+		[[ "$stderr" == *"$1"*"cannot be used and is removed"* ]]
+	}
+	own=$(find "$DUET_CACHE_DIR/templates" -type f ! -path "$other")
+	cp -p "$own" "$SCRATCH/kept"
+	cp "$other" "$own"
+	refused "the snapshot is of another machine, kernel or host"
+	cp -p "$SCRATCH/kept" "$own"
+	printf '\1' | dd of="$own" bs=1 seek=8 conv=notrunc status=none
+	refused "a snapshot of version 1, this is version"
+	cp -p "$SCRATCH/kept" "$own"
+	printf x | dd of="$own" bs=1 conv=notrunc status=none
+	refused "this is no snapshot of a machine"
+	rm "$SCRATCH/kept"
 }
 
 @test "create makes the template of a bundle, in a directory of its own where that is asked for" {
