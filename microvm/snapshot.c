@@ -15,10 +15,6 @@
 #define STATE_MAX  (512ULL << 20)
 /* Fewer mappings are worth a few zero pages more. */
 #define GAP_PAGES 16
-/* What is backed by one page where huge pages are there. */
-#define BLOCK_PAGES 512ULL
-/* Fewer changed pages than these are not worth a huge page. */
-#define BUSY_PAGES_MIN 24
 
 static const char magic[8] = "DUETSNAP";
 
@@ -26,10 +22,9 @@ struct snapshot_header {
 	char magic[8];
 	uint32_t version, run_count;
 	unsigned char key[SHA256_BYTES];
-	uint64_t state_offset, state_bytes; /* the runs among them, at the end */
+	uint64_t state_offset, state_bytes; /* the runs among them, at the end, those that are written soon last */
 	uint64_t memory_bytes, memory_sum;
-	uint64_t busy[SNAPSHOT_BUSY_MAX];
-	uint32_t busy_count, unused;
+	uint32_t written_count, unused;
 	uint64_t frame_bytes; /* what a compressed memory takes; 0: it is not */
 	unsigned char state_digest[SHA256_BYTES];
 	unsigned char digest[SHA256_BYTES]; /* of all that stands before */
@@ -88,19 +83,23 @@ static void free_runs(struct runs *runs)
 	free(runs->entries);
 }
 
-static void add_page(struct runs *runs, uint64_t page)
+static void append_run(struct runs *runs, uint64_t page)
 {
-	struct snapshot_run *last = runs->count ? &runs->entries[runs->count - 1] : NULL;
-
-	if (last && last->first >= runs->region_page && page - (last->first + last->count) < GAP_PAGES) {
-		last->count = page + 1 - last->first;
-		return;
-	}
 	if (runs->count == runs->capacity) {
 		runs->capacity = runs->capacity ? 2 * runs->capacity : 64;
 		runs->entries = xrealloc(runs->entries, runs->capacity, sizeof(*runs->entries));
 	}
 	runs->entries[runs->count++] = (struct snapshot_run){ .first = page, .count = 1 };
+}
+
+static void add_page(struct runs *runs, uint64_t page, uint64_t gap_pages)
+{
+	struct snapshot_run *last = runs->count ? &runs->entries[runs->count - 1] : NULL;
+
+	if (last && last->first >= runs->region_page && page - (last->first + last->count) < gap_pages)
+		last->count = page + 1 - last->first;
+	else
+		append_run(runs, page);
 }
 
 /* Pages that were never touched are not looked at: that alone would give them memory. */
@@ -115,7 +114,7 @@ static int find_pages(
 		return -errno;
 	for (uint64_t i = 0; i < pages; i++) {
 		if ((which == SNAPSHOT_ALL || (resident[i] & 1)) && !is_zero(region->host + i * PAGE_BYTES))
-			add_page(runs, first_page + i);
+			add_page(runs, first_page + i, GAP_PAGES);
 	}
 	return 0;
 }
@@ -271,21 +270,22 @@ static int check_header(
 		return error_set(err, -EINVAL, "the snapshot's header is damaged");
 	if (memcmp(header->key, key, SHA256_BYTES) != 0)
 		return error_set(err, -ESTALE, "the snapshot is of another machine, kernel or host");
-	if (header->state_bytes > STATE_MAX || header->run_count > RUNS_MAX ||
-		header->run_count * sizeof(struct snapshot_run) > header->state_bytes ||
+	if (header->state_bytes > STATE_MAX || header->run_count > RUNS_MAX || header->written_count > RUNS_MAX ||
+		((uint64_t)header->run_count + header->written_count) * sizeof(struct snapshot_run) >
+			header->state_bytes ||
 		header->memory_bytes > (UINT64_MAX >> 16) || header->frame_bytes > (UINT64_MAX >> 16) ||
-		header->busy_count > SNAPSHOT_BUSY_MAX || (uint64_t)size < SNAPSHOT_MEMORY + stored_bytes(header) ||
-		header->state_offset > (uint64_t)size || header->state_bytes > (uint64_t)size - header->state_offset)
+		(uint64_t)size < SNAPSHOT_MEMORY + stored_bytes(header) || header->state_offset > (uint64_t)size ||
+		header->state_bytes > (uint64_t)size - header->state_offset)
 		return error_set(err, -EINVAL, "the snapshot is cut short");
 	return 0;
 }
 
-static int check_runs(const struct snapshot *snapshot, uint64_t bytes)
+static int check_runs(const struct snapshot_run *runs, size_t count, uint64_t bytes)
 {
 	uint64_t pages = bytes / PAGE_BYTES, next = 0;
 
-	for (size_t i = 0; snapshot->runs && i < snapshot->run_count; i++) {
-		const struct snapshot_run *run = &snapshot->runs[i];
+	for (size_t i = 0; runs && i < count; i++) {
+		const struct snapshot_run *run = &runs[i];
 
 		if (run->first < next || run->first > pages || !run->count || run->count > pages - run->first)
 			return -EINVAL;
@@ -294,12 +294,28 @@ static int check_runs(const struct snapshot *snapshot, uint64_t bytes)
 	return 0;
 }
 
+/* The two lists at the state's end. */
+static int take_runs(struct snapshot *snapshot, const struct snapshot_header *header)
+{
+	size_t runs_bytes = header->run_count * sizeof(struct snapshot_run);
+	size_t written_bytes = header->written_count * sizeof(struct snapshot_run);
+	char *end = (char *)snapshot->state + header->state_bytes;
+
+	snapshot->state_bytes = header->state_bytes - runs_bytes - written_bytes;
+	snapshot->runs = runs_bytes ? xmemdup(end - written_bytes - runs_bytes, runs_bytes) : NULL;
+	snapshot->run_count = header->run_count;
+	snapshot->written = written_bytes ? xmemdup(end - written_bytes, written_bytes) : NULL;
+	snapshot->written_count = header->written_count;
+	if (check_runs(snapshot->runs, snapshot->run_count, header->memory_bytes) < 0)
+		return -EINVAL;
+	return check_runs(snapshot->written, snapshot->written_count, header->memory_bytes);
+}
+
 int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err)
 {
 	cleanup_snapshot struct snapshot opened = { .fd = fd };
 	unsigned char digest[SHA256_BYTES];
 	struct snapshot_header header;
-	size_t runs_bytes;
 	int result = read_at(fd, &header, sizeof(header), 0);
 
 	if (result < 0)
@@ -314,15 +330,9 @@ int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot
 	sha256(opened.state, header.state_bytes, digest);
 	if (memcmp(digest, header.state_digest, SHA256_BYTES) != 0)
 		return error_set(err, -EINVAL, "the snapshot's state is damaged");
-	runs_bytes = header.run_count * sizeof(struct snapshot_run);
-	opened.state_bytes = header.state_bytes - runs_bytes;
-	opened.runs = runs_bytes ? xmemdup((char *)opened.state + opened.state_bytes, runs_bytes) : NULL;
-	opened.run_count = header.run_count;
 	opened.memory_sum = header.memory_sum;
-	memcpy(opened.busy, header.busy, sizeof(opened.busy));
-	opened.busy_count = header.busy_count;
 	opened.frame_bytes = header.frame_bytes;
-	if (check_runs(&opened, header.memory_bytes) < 0)
+	if (take_runs(&opened, &header) < 0)
 		return error_set(err, -EINVAL, "the snapshot's list of pages is damaged");
 	*snapshot = opened;
 	opened = (struct snapshot){ 0 };
@@ -356,41 +366,6 @@ static int read_pages(const struct snapshot *snapshot, unsigned char *place, uin
 	return 0;
 }
 
-static bool is_busy(const struct snapshot *snapshot, uint64_t page)
-{
-	for (uint32_t i = 0; i < snapshot->busy_count; i++) {
-		if (snapshot->busy[i] == page / BLOCK_PAGES)
-			return true;
-	}
-	return false;
-}
-
-/* How many of the run's pages from this one on are brought in the same way. */
-static uint64_t count_alike(const struct snapshot *snapshot, const struct snapshot_run *run, uint64_t page)
-{
-	uint64_t end = run->first + run->count, next = page;
-
-	do
-		next += BLOCK_PAGES - next % BLOCK_PAGES;
-	while (next < end && is_busy(snapshot, next) == is_busy(snapshot, page));
-	return (next < end ? next : end) - page;
-}
-
-static int bring_run(
-	const struct snapshot *snapshot, const struct snapshot_run *run, unsigned char *place, bring_pages *bring)
-{
-	uint64_t end = run->first + run->count, count;
-	int result = 0;
-
-	for (uint64_t page = run->first; page < end && result == 0; page += count) {
-		count = count_alike(snapshot, run, page);
-		result = (is_busy(snapshot, page) ? read_pages : bring)(snapshot,
-			place + (page - run->first) * PAGE_BYTES, count * PAGE_BYTES,
-			SNAPSHOT_MEMORY + page * PAGE_BYTES);
-	}
-	return result;
-}
-
 static int bring_all(
 	const struct snapshot *snapshot, struct guest_memory *memory, bring_pages *bring, struct error *err)
 {
@@ -407,8 +382,9 @@ static int bring_all(
 
 		if (!place || follow < length)
 			return error_set(err, -EINVAL, "the snapshot has more memory than this machine");
-		result = snapshot->frame_bytes ? zstd_reader_read(&reader, place, length)
-					       : bring_run(snapshot, run, place, bring);
+		result = snapshot->frame_bytes
+				 ? zstd_reader_read(&reader, place, length)
+				 : bring(snapshot, place, length, SNAPSHOT_MEMORY + run->first * PAGE_BYTES);
 		if (result == 0 && !snapshot->trusted)
 			sum = sum_pages(sum, place, length);
 	}
@@ -421,9 +397,25 @@ static int bring_all(
 	return 0;
 }
 
+/* Advice: a kernel older than 5.14 copies them one by one, when they are written to. */
+static void copy_written(const struct snapshot *snapshot, const struct guest_memory *memory)
+{
+	for (size_t i = 0; i < snapshot->written_count; i++) {
+		uint64_t follow = 0, length = snapshot->written[i].count * PAGE_BYTES;
+		unsigned char *place = page_at(memory, snapshot->written[i].first, &follow);
+
+		if (place && length <= follow)
+			(void)madvise(place, (size_t)length, MADV_POPULATE_WRITE);
+	}
+}
+
 int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err)
 {
-	return bring_all(snapshot, memory, map_pages, err);
+	int result = bring_all(snapshot, memory, map_pages, err);
+
+	if (result == 0)
+		copy_written(snapshot, memory);
+	return result;
 }
 
 int snapshot_read(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err)
@@ -435,56 +427,68 @@ void snapshot_close(struct snapshot *snapshot)
 {
 	free(snapshot->state);
 	free(snapshot->runs);
+	free(snapshot->written);
 	*snapshot = (struct snapshot){ 0 };
 }
 
-/* ---- what is written to most ---- */
+/* ---- what is written soon ---- */
+
+/* Between pages that are written, as many that are not are copied with them. */
+#define WRITTEN_GAP_PAGES 2
+#define COMPARED_PAGES    16
 
 /* The guest may be writing to the page meanwhile: it counts either way. */
-static int count_changed(const struct snapshot *snapshot, const struct guest_memory *memory,
-	const struct snapshot_run *run, uint64_t *changed)
+static int find_written(const struct snapshot *snapshot, const struct guest_memory *memory,
+	const struct snapshot_run *run, struct runs *written)
 {
-	unsigned char saved[GAP_PAGES * PAGE_BYTES];
+	unsigned char saved[COMPARED_PAGES * PAGE_BYTES];
 	uint64_t follow, end = run->first + run->count;
 	const unsigned char *now = page_at(memory, run->first, &follow);
 
 	if (!now || follow < run->count * PAGE_BYTES)
 		return -EINVAL;
-	for (uint64_t page = run->first; page < end; page += GAP_PAGES) {
-		uint64_t count = end - page < GAP_PAGES ? end - page : GAP_PAGES;
+	written->region_page = run->first;
+	for (uint64_t page = run->first; page < end; page += COMPARED_PAGES) {
+		uint64_t count = end - page < COMPARED_PAGES ? end - page : COMPARED_PAGES;
 		int result = read_at(snapshot->fd, saved, count * PAGE_BYTES, SNAPSHOT_MEMORY + page * PAGE_BYTES);
 
 		if (result < 0)
 			return result;
-		for (uint64_t i = 0; i < count; i++, now += PAGE_BYTES)
-			changed[(page + i) / BLOCK_PAGES] += memcmp(saved + i * PAGE_BYTES, now, PAGE_BYTES) != 0;
+		for (uint64_t i = 0; i < count; i++, now += PAGE_BYTES) {
+			if (memcmp(saved + i * PAGE_BYTES, now, PAGE_BYTES) != 0)
+				add_page(written, page + i, WRITTEN_GAP_PAGES);
+		}
 	}
 	return 0;
 }
 
-/* Those with most changes. Without qsort(3), which may ask the kernel how much memory there is. */
-static void choose_busy(uint64_t *changed, size_t count, struct snapshot_header *header)
+/* The state with another list at its end. */
+static int write_written(const struct snapshot *snapshot, const struct runs *written)
 {
-	header->busy_count = 0;
-	while (header->busy_count < SNAPSHOT_BUSY_MAX) {
-		size_t most = 0;
+	cleanup_strbuf struct strbuf all = STRBUF_INIT;
+	struct snapshot_header header;
+	int result = read_at(snapshot->fd, &header, sizeof(header), 0);
 
-		for (size_t i = 1; i < count; i++)
-			most = changed[i] > changed[most] ? i : most;
-		if (changed[most] < BUSY_PAGES_MIN)
-			break;
-		changed[most] = 0;
-		header->busy[header->busy_count++] = most;
-	}
+	if (result < 0)
+		return result;
+	strbuf_append(&all, snapshot->state, snapshot->state_bytes);
+	strbuf_append(&all, snapshot->runs, snapshot->run_count * sizeof(*snapshot->runs));
+	strbuf_append(&all, written->entries, written->count * sizeof(*written->entries));
+	if (header.state_offset != SNAPSHOT_STATE || all.length > SNAPSHOT_MEMORY - SNAPSHOT_STATE)
+		return -E2BIG;
+	header.written_count = (uint32_t)written->count;
+	header.state_bytes = all.length;
+	sha256(all.data, all.length, header.state_digest);
+	header_digest(&header, header.digest);
+	result = write_at(snapshot->fd, all.data, all.length, header.state_offset);
+	return result < 0 ? result : write_at(snapshot->fd, &header, sizeof(header), 0);
 }
 
-int snapshot_note_busy(
+int snapshot_note_written(
 	int fd, const unsigned char key[SHA256_BYTES], const struct guest_memory *memory, struct error *err)
 {
-	size_t count = memory_bytes(memory) / PAGE_BYTES / BLOCK_PAGES + 1;
-	cleanup_free uint64_t *changed = xcalloc(count, sizeof(*changed));
+	cleanup(free_runs) struct runs written = { 0 };
 	cleanup_snapshot struct snapshot snapshot = { 0 };
-	struct snapshot_header header;
 	int result = snapshot_open(fd, key, &snapshot, err);
 
 	if (result == 0 && snapshot.frame_bytes)
@@ -492,13 +496,8 @@ int snapshot_note_busy(
 	if (result < 0)
 		return result;
 	for (size_t i = 0; i < snapshot.run_count && result == 0; i++)
-		result = count_changed(&snapshot, memory, &snapshot.runs[i], changed);
+		result = find_written(&snapshot, memory, &snapshot.runs[i], &written);
 	if (result == 0)
-		result = read_at(fd, &header, sizeof(header), 0);
-	if (result == 0) {
-		choose_busy(changed, count, &header);
-		header_digest(&header, header.digest);
-		result = write_at(fd, &header, sizeof(header), 0);
-	}
+		result = write_written(&snapshot, &written);
 	return result < 0 ? error_set(err, -result, "note what the machine writes to") : 0;
 }

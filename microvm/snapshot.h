@@ -8,8 +8,8 @@
  *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other; or, where the header says
  * so, the pages that are not zero in one zstd frame
  *
- * A machine that goes on from it writes most to a few blocks of memory: these are read in place of being mapped, so
- * that the host backs each with one huge page, and gives it with one fault in place of hundreds. The header names them.
+ * With the state goes a list of the pages to which a machine writes soon after it goes on: they are copied at once, in
+ * place of by two faults each, of which every one leaves the guest.
  *
  * The header is written last: a file without one is not finished. State and header carry SHA-256 sums. The memory's sum
  * is a fast one and finds damage, not malice: whoever may write the file may do worse, so it has to be its reader's
@@ -28,9 +28,6 @@
 #define SNAPSHOT_STATE  4096ULL
 #define SNAPSHOT_MEMORY (2ULL << 20)
 
-/* Each costs every machine that goes on from the file a huge page of its own, for good. */
-#define SNAPSHOT_BUSY_MAX 4
-
 /* Pages that are not all zero: `count` of them from page `first` of the file's memory on. */
 struct snapshot_run {
 	uint64_t first, count;
@@ -42,8 +39,8 @@ struct snapshot {
 	size_t state_bytes;
 	struct snapshot_run *runs;
 	size_t run_count;
-	uint64_t busy[SNAPSHOT_BUSY_MAX]; /* blocks of 2 MiB of the file's memory */
-	uint32_t busy_count;
+	struct snapshot_run *written; /* soon, by a machine that goes on */
+	size_t written_count;
 	uint64_t memory_sum;
 	uint64_t frame_bytes; /* of a compressed memory; 0: it is not */
 	bool trusted; /* of its caller: the memory's sum was right when it was last compared, and the file is the same
@@ -65,16 +62,15 @@ int snapshot_write(int fd, const unsigned char key[SHA256_BYTES], const struct s
 	const struct guest_memory *memory, const struct snapshot_options *options, struct error *err);
 
 /* Compares the memory of the machine that was saved, which has gone on since, with the finished file, and notes the
- * blocks of which most pages have changed. Not of a compressed one. The machine may be running: it is a matter of speed
- * only. */
-int snapshot_note_busy(
+ * pages that have changed. Not of a compressed one. The machine may be running: it is a matter of speed only. */
+int snapshot_note_written(
 	int fd, const unsigned char key[SHA256_BYTES], const struct guest_memory *memory, struct error *err);
 
 /* Reads and checks header and state. -EINVAL: not a snapshot, damaged, cut short, of another version; -ESTALE: of
  * another key. */
 int snapshot_open(int fd, const unsigned char key[SHA256_BYTES], struct snapshot *snapshot, struct error *err);
-/* Maps the saved pages privately over the guest's memory, those of busy blocks and compressed ones read, and compares
- * their sum (which reads all of them) unless it is trusted. */
+/* Maps the saved pages privately over the guest's memory, or reads compressed ones, and compares their sum (which reads
+ * all of them) unless it is trusted. */
 int snapshot_map(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);
 /* The same by reading them: the file may change or go afterwards. */
 int snapshot_read(const struct snapshot *snapshot, struct guest_memory *memory, struct error *err);

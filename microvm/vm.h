@@ -108,8 +108,8 @@ int vm_pause(struct vm *vm, bool paused, struct error *err);
 int vm_snapshot_key(const struct vm_config *config, unsigned char key[VM_KEY_BYTES], struct error *err);
 /* Writes a snapshot of a paused machine that vsock_hold() has kept from making any connection. */
 int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err);
-/* Notes in it what the machine, which has gone on since, wrote to most: those that go on from it start faster. */
-int vm_save_busy(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err);
+/* Notes in it what the machine, which has gone on since, has written to: those that go on from it start faster. */
+int vm_save_written(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err);
 
 /*
  * Checkpoints: snapshots of machines in the middle of their work. Their key says no more than that; what the machines

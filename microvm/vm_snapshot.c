@@ -234,9 +234,9 @@ int vm_save(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct
 	return save(vm, fd, key, &nothing, &options, err);
 }
 
-int vm_save_busy(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
+int vm_save_written(struct vm *vm, int fd, const unsigned char key[VM_KEY_BYTES], struct error *err)
 {
-	return snapshot_note_busy(fd, key, &vm->memory, err);
+	return snapshot_note_written(fd, key, &vm->memory, err);
 }
 
 int vm_hold(struct vm *vm, struct error *err)

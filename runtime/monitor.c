@@ -128,7 +128,7 @@ void monitor_keep_template(struct monitor *monitor)
 
 	if (launch->vm.template_fd < 0 || monitor->held_fd >= 0)
 		return;
-	if (vm_save_busy(monitor->vm, launch->vm.template_fd, launch->vm.template_key, &reason) < 0)
+	if (vm_save_written(monitor->vm, launch->vm.template_fd, launch->vm.template_key, &reason) < 0)
 		log_debug("%s", reason.message);
 	else
 		(void)message_send(launch->child.socket, LAUNCH_TEMPLATE_SAVED, NULL, 0, -1);
