@@ -2,10 +2,12 @@
 #include "runtime/microvm_checkpoint.h"
 
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/alloc.h"
 #include "base/wire.h"
 #include "runtime/control.h"
 
@@ -106,10 +108,26 @@ int microvm_checkpoint_open(const char *image_path, struct error *err)
 	return fd < 0 ? error_set(err, errno, "open the checkpoint of a micro-VM %s", path) : fd;
 }
 
+static bool is_link_local(const struct network_address *address)
+{
+	return address->local.length == 16 && address->scope == RT_SCOPE_LINK;
+}
+
+/* Without the addresses that each kernel makes from the interface's own, the guest's too: on the host they come a
+ * moment after the interface is up, which may be before or after a machine is made. */
 void microvm_checkpoint_put_owner(const struct launch *launch, struct strbuf *owner)
 {
+	struct network_plan network = launch->vm.network;
+	cleanup_free struct network_address *addresses = xcalloc(network.address_count + 1, sizeof(*addresses));
+
+	network.addresses = addresses;
+	network.address_count = 0;
+	for (uint32_t i = 0; i < launch->vm.network.address_count; i++) {
+		if (!is_link_local(&launch->vm.network.addresses[i]))
+			addresses[network.address_count++] = launch->vm.network.addresses[i];
+	}
 	wire_put_u8(owner, launch->process.terminal);
-	network_plan_encode(&launch->vm.network, owner);
+	network_plan_encode(&network, owner);
 }
 
 int microvm_checkpoint_check_owner(const struct launch *launch, const struct strbuf *owner, struct error *err)

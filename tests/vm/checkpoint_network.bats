@@ -57,7 +57,7 @@ receive() {
 }
 
 has_fetched() {
-	[ "$(tail -n 1 "$BUNDLE/rootfs/work/numbers" 2>/dev/null || echo 0)" -ge "$1" ]
+	[ "$(tail -n 1 "$BUNDLE/rootfs/work/numbers" 2>/dev/null || echo 0)" -ge "$1" ] 2>/dev/null
 }
 
 refused() {
