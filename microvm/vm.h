@@ -120,7 +120,8 @@ extern const unsigned char VM_CHECKPOINT_KEY[VM_KEY_BYTES];
 /* Holds vCPUs and devices between two steps, so that all that they have begun is done; and lets them go on. */
 int vm_hold(struct vm *vm, struct error *err);
 int vm_release(struct vm *vm, struct error *err);
-/* Of a held machine. owner: bytes of the caller's own; compress: the memory, by zstd. -ESTALE names an open file that cannot be found again. */
+/* Of a held machine. owner: bytes of the caller's own; compress: the memory, by zstd. -ESTALE names an open file that
+ * cannot be found again. */
 int vm_checkpoint(struct vm *vm, int fd, const struct strbuf *owner, bool compress, struct error *err);
 /* The owner's bytes, before a machine is made from the checkpoint. */
 int vm_checkpoint_owner(int fd, struct strbuf *owner, struct error *err);
