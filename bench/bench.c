@@ -216,8 +216,10 @@ static void finish_results(struct bench *bench)
 
 static int measure(struct bench *bench, struct error *err)
 {
-	int result = scratch_make(bench, err);
+	int result = scratch_check_bundle(bench, err);
 
+	if (result == 0)
+		result = scratch_make(bench, err);
 	if (result < 0)
 		return result;
 	host_facts_read(bench);

@@ -54,6 +54,8 @@ int scratch_make(struct bench *bench, struct error *err);
 void scratch_remove(struct bench *bench);
 /* Where that directory is behind the walls. */
 const char *scratch_inside(const struct bench *bench);
+/* Before anything is made: can the bundle that was named, if any, be read? */
+int scratch_check_bundle(struct bench *bench, struct error *err);
 /* Writes config.json: the process is the measuring program with these words. */
 int scratch_configure(struct bench *bench, const char *const *words, struct error *err);
 

@@ -8,7 +8,8 @@
 #include "bench/compare.h"
 #include "bench/results.h"
 
-/* Before anything is measured: is it a name that a report can have, and can its charts be drawn? A page without gnuplot
+/* Before anything is measured: is it a name that a report can have, can it be written, and can its charts be
+ * drawn? A page without gnuplot
  * is a page without charts, which says so; a chart without gnuplot is an error (-ENOENT, naming the program). */
 int report_check(const char *path, struct error *err);
 

@@ -229,6 +229,19 @@ static int read_named(struct bench *bench, const char *name, const struct strbuf
 	return 0;
 }
 
+int scratch_check_bundle(struct bench *bench, struct error *err)
+{
+	cleanup_free char *name = NULL, *root = NULL;
+	cleanup_strbuf struct strbuf base = STRBUF_INIT;
+	int result;
+
+	if (!bench->options->bundle)
+		return 0;
+	name = xprintf("%s/config.json", bench->options->bundle);
+	result = read_base(bench, name, &base, err);
+	return result < 0 ? result : read_named(bench, name, &base, &root, err);
+}
+
 int scratch_configure(struct bench *bench, const char *const *words, struct error *err)
 {
 	cleanup_free char *path = xprintf("%s/config.json", bench->bundle), *root = NULL;

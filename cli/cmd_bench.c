@@ -124,17 +124,18 @@ static int read_kept(const char *path, struct results **results, struct error *e
 static int measure(const struct bench_command *command, struct error *err)
 {
 	cleanup_results struct results *results = NULL;
-	int result =
-		command->from ? read_kept(command->from, &results, err) : bench_run(&command->options, &results, err);
+	int printed, result = command->from ? read_kept(command->from, &results, err)
+					    : bench_run(&command->options, &results, err);
 
 	if (result < 0 || !results)
 		return result;
 	/* First what stays. */
 	if (command->report)
 		result = report_write_results(command->report, results, err);
-	if (result == 0)
-		result = print_results(results, command->format, err);
-	return result < 0 ? result : results->interrupted ? STATUS_INTERRUPTED : 0;
+	printed = print_results(results, command->format, result < 0 ? NULL : err);
+	if (result < 0 || printed < 0)
+		return result < 0 ? result : printed;
+	return results->interrupted ? STATUS_INTERRUPTED : 0;
 }
 
 /* What was said before the verb holds for the commands that are measured. */

@@ -33,6 +33,8 @@ struct request {
 static int take_list(
 	const char *option, const char *list, const char *const *names, size_t count, bool *flags, struct error *err)
 {
+	const char *all = list;
+
 	memset(flags, 0, count * sizeof(*flags));
 	while (*list) {
 		size_t length = strcspn(list, ","), index = 0;
@@ -40,7 +42,7 @@ static int take_list(
 		while (index < count && (strlen(names[index]) != length || strncmp(names[index], list, length) != 0))
 			index++;
 		if (index == count)
-			return error_set(err, -EINVAL, "--%s: unknown word \"%.*s\"", option, (int)length, list);
+			return error_set(err, -EINVAL, "--%s %s: there is no \"%.*s\"", option, all, (int)length, list);
 		flags[index] = true;
 		list += length;
 		list += *list == ',';
@@ -111,7 +113,7 @@ static int compare_run_command(const struct global_options *global, int argc, ch
 			.progress = isatty(STDERR_FILENO) ? show_progress : NULL,
 		},
 	};
-	int option, result = 0, printed;
+	int option, result = 0, printed, written;
 
 	while (result == 0 && (option = command_next_option(&command_compare, argc, argv, err)) != -1)
 		result = option < 0 ? option : take_option(&request, option, err);
@@ -125,12 +127,11 @@ static int compare_run_command(const struct global_options *global, int argc, ch
 	if (result < 0 && !comparison)
 		return result;
 	/* First what stays. */
-	printed = request.report ? report_write_comparison(request.report, comparison, err) : 0;
-	if (printed == 0)
-		printed = print(&request, comparison, err);
-	if (result == -EINTR && printed == 0)
-		return INTERRUPTED_EXIT;
-	return printed < 0 ? printed : result;
+	written = request.report ? report_write_comparison(request.report, comparison, err) : 0;
+	printed = print(&request, comparison, written < 0 ? NULL : err);
+	if (written < 0 || printed < 0)
+		return written < 0 ? written : printed;
+	return result == -EINTR ? INTERRUPTED_EXIT : result;
 }
 
 const struct command command_compare = {

@@ -104,6 +104,12 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 	run bench --suite=startup,nothing
 	[ "$status" -eq 1 ]
 	[[ $output == *'there is no "nothing"'* ]]
+	run bench --bundle /nonexistent
+	[ "$status" -eq 1 ]
+	[ "$output" = "duet: read /nonexistent/config.json: No such file or directory" ]
+	run bench --report /nonexistent/x.html
+	[ "$status" -eq 1 ]
+	[ "$output" = "duet: --report /nonexistent/x.html: write there: No such file or directory" ]
 	run bench --runs=0
 	[ "$status" -eq 1 ]
 	[[ $output == *"--runs 0"* ]]

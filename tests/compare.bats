@@ -115,7 +115,7 @@ of() {
 @test "what a comparison cannot know is refused" {
 	run --separate-stderr duet compare --isolation container,castle
 	[ "$status" -eq 1 ]
-	[[ "$stderr" == *'unknown word "castle"'* ]]
+	[[ "$stderr" == *'there is no "castle"'* ]]
 	run --separate-stderr duet compare --bundle "$SCRATCH/no-bundle"
 	[ "$status" -eq 1 ]
 	[[ "$stderr" == *no-bundle* ]]
