@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -42,91 +43,55 @@ static uint32_t listen_descriptors(void)
 	return *end || number > DESCRIPTORS_MAX ? 0 : (uint32_t)number;
 }
 
+#define PLACE(member) offsetof(struct launch_command, member)
+
+/* Options that are no more than a text, or a flag, and where it goes. */
+static const struct {
+	int option;
+	size_t place;
+} texts[] = {
+	{ 'b', PLACE(options.bundle) },
+	{ LAUNCH_OPTION_IMAGE_PATH, PLACE(options.checkpoint) },
+	{ LAUNCH_OPTION_ISOLATION, PLACE(options.isolation) },
+	{ LAUNCH_OPTION_VM_KERNEL, PLACE(options.guest_kernel) },
+	{ LAUNCH_OPTION_VM_INITRD, PLACE(options.guest_initrd) },
+	{ LAUNCH_OPTION_VM_BOOT, PLACE(options.vm_boot) },
+	{ LAUNCH_OPTION_VM_MEMORY, PLACE(options.vm_memory) },
+	{ LAUNCH_OPTION_VM_VCPUS, PLACE(options.vm_vcpus) },
+	{ LAUNCH_OPTION_VM_BOOT_TIMEOUT, PLACE(options.vm_boot_timeout) },
+	{ LAUNCH_OPTION_VM_WATCHDOG, PLACE(options.vm_watchdog) },
+	{ LAUNCH_OPTION_VM_NETWORK, PLACE(options.vm_network) },
+	{ LAUNCH_OPTION_VM_PUBLISH, PLACE(options.vm_publish) },
+	{ LAUNCH_OPTION_TEMPLATE_DIR, PLACE(options.template_directory) },
+	{ LAUNCH_OPTION_CONSOLE_SOCKET, PLACE(options.console_socket) },
+	{ LAUNCH_OPTION_PID_FILE, PLACE(options.pid_file) },
+	{ LAUNCH_OPTION_PIDFD_SOCKET, PLACE(options.pidfd_socket) },
+}, flags[] = {
+	{ 'd', PLACE(detach) },
+	{ LAUNCH_OPTION_KEEP, PLACE(keep) },
+	{ LAUNCH_OPTION_VM_DEBUG, PLACE(options.vm_debug) },
+	{ LAUNCH_OPTION_VM_HUGE_PAGES, PLACE(options.vm_huge_pages) },
+	{ LAUNCH_OPTION_VM_CONSOLE, PLACE(options.vm_console) },
+	{ LAUNCH_OPTION_NO_TEMPLATE, PLACE(options.no_template) },
+	{ LAUNCH_OPTION_NO_PIVOT, PLACE(options.no_pivot) },
+	{ LAUNCH_OPTION_NO_NEW_KEYRING, PLACE(options.no_new_keyring) },
+};
+
 static int launch_option(int option, struct launch_command *launch, struct error *err)
 {
-	struct launch_options *options = &launch->options;
-
-	switch (option) {
-	case 'b':
-		options->bundle = optarg;
-		return 0;
-	case 'd':
-		launch->detach = true;
-		return 0;
-	case LAUNCH_OPTION_IMAGE_PATH:
-		options->checkpoint = optarg;
-		return 0;
-	case LAUNCH_OPTION_KEEP:
-		launch->keep = true;
-		return 0;
-	case LAUNCH_OPTION_ISOLATION:
-		options->isolation = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM:
-		options->isolation = "microvm";
-		return 0;
-	case LAUNCH_OPTION_VM_KERNEL:
-		options->guest_kernel = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_INITRD:
-		options->guest_initrd = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_BOOT:
-		options->vm_boot = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_MEMORY:
-		options->vm_memory = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_VCPUS:
-		options->vm_vcpus = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_BOOT_TIMEOUT:
-		options->vm_boot_timeout = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_WATCHDOG:
-		options->vm_watchdog = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_DEBUG:
-		options->vm_debug = true;
-		return 0;
-	case LAUNCH_OPTION_VM_NETWORK:
-		options->vm_network = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_PUBLISH:
-		options->vm_publish = optarg;
-		return 0;
-	case LAUNCH_OPTION_VM_HUGE_PAGES:
-		options->vm_huge_pages = true;
-		return 0;
-	case LAUNCH_OPTION_TEMPLATE_DIR:
-		options->template_directory = optarg;
-		return 0;
-	case LAUNCH_OPTION_NO_TEMPLATE:
-		options->no_template = true;
-		return 0;
-	case LAUNCH_OPTION_VM_CONSOLE:
-		options->vm_console = true;
-		return 0;
-	case LAUNCH_OPTION_CONSOLE_SOCKET:
-		options->console_socket = optarg;
-		return 0;
-	case LAUNCH_OPTION_PID_FILE:
-		options->pid_file = optarg;
-		return 0;
-	case LAUNCH_OPTION_PIDFD_SOCKET:
-		options->pidfd_socket = optarg;
-		return 0;
-	case LAUNCH_OPTION_PRESERVE_FDS:
-		return launch_parse_preserve(optarg, &options->preserve_fds, err);
-	case LAUNCH_OPTION_NO_PIVOT:
-		options->no_pivot = true;
-		return 0;
-	case LAUNCH_OPTION_NO_NEW_KEYRING:
-		options->no_new_keyring = true;
-		return 0;
-	default: /* LAUNCH_OPTION_NO_SUBREAPER: duet never is one */
-		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (texts[i].option == option)
+			*(const char **)((char *)launch + texts[i].place) = optarg;
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i].option == option)
+			*(bool *)((char *)launch + flags[i].place) = true;
+	}
+	if (option == LAUNCH_OPTION_VM)
+		launch->options.isolation = "microvm";
+	if (option == LAUNCH_OPTION_PRESERVE_FDS)
+		return launch_parse_preserve(optarg, &launch->options.preserve_fds, err);
+	return 0; /* LAUNCH_OPTION_NO_SUBREAPER: duet never is one */
 }
 
 struct launch_options launch_default_options(const struct global_options *global)
