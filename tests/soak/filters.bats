@@ -40,9 +40,12 @@ run_traced() { # NAME [OPTION…]
 	configure_command sh -c 'cat; echo out'
 	run_traced files run <"$BUNDLE/config.json" >"$SCRATCH/output"
 	tail -n 1 "$SCRATCH/output" | grep -x out
-	# A socket for both directions.
+	# A socket for both directions. socat(1) undoes quotes of its own: what it runs is a script.
+	configure_command sh -c 'head -n 1; echo out'
+	printf '#!/bin/sh\necho word\ncat >%s\n' "$SCRATCH/output" >"$SCRATCH/talk"
+	chmod +x "$SCRATCH/talk"
 	socat -t 60 EXEC:"strace -f -n -Y -e raw=all -o $SCRATCH/trace.sockets $DUET --root $ROOT run --isolation=microvm -b $BUNDLE socket" \
-		EXEC:"sh -c 'echo word; cat >$SCRATCH/output'"
+		EXEC:"$SCRATCH/talk"
 	grep -x word "$SCRATCH/output"
 }
 
