@@ -2,8 +2,10 @@
 /*
  * What the host and the guest's init say to each other over vsock.
  *
- * The guest connects to the host's port GUEST_PORT_CONTROL and sends HELLO. Frames: u32 length of the payload, u32
- * type, payload (base/wire.h encoding, little endian), at most GUEST_FRAME_MAX bytes of payload.
+ * The guest connects to the host's port GUEST_PORT_CONTROL and sends HELLO. All its connections come from ports up to
+ * GUEST_PORT_OWN_MAX, which its kernel gives to CAP_NET_BIND_SERVICE alone: a process of the container's must not be
+ * able to take the streams of another one, by being faster. Frames: u32 length of the payload, u32 type, payload
+ * (base/wire.h encoding, little endian), at most GUEST_FRAME_MAX bytes of payload.
  *
  * A session is one process tree with its own streams: session 0 is the container's process, others come from exec.
  * Before it sends CREATE or EXEC the host registers the session's stream ports; the guest connects to them:
@@ -30,9 +32,10 @@
 #include "base/strbuf.h"
 #include "base/wire.h"
 
-#define GUEST_PROTOCOL_VERSION             4
+#define GUEST_PROTOCOL_VERSION             5
 #define GUEST_FRAME_MAX                    (16U << 20)
 #define GUEST_PORT_CONTROL                 1024U
+#define GUEST_PORT_OWN_MAX                 1023U
 #define GUEST_PORT_STREAM(session, stream) (2048U + (session)*4U + (stream))
 #define GUEST_SESSIONS_MAX                 1024U
 #define GUEST_SESSION_NONE                 UINT32_MAX /* in FAILED: about a message, not about a session */

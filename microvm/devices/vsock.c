@@ -163,6 +163,12 @@ static void handle_connected(
 	}
 }
 
+static bool is_request_for(const struct vsock_connection *connection, const struct virtio_vsock_hdr *header)
+{
+	return connection && connection->state == VSOCK_LISTENING && header->op == VIRTIO_VSOCK_OP_REQUEST &&
+	       (!connection->reserved_only || header->src_port <= VSOCK_RESERVED_PORT_MAX);
+}
+
 /* The header is read once; fields are little endian as this machine is. */
 static void handle_packet(struct vsock *vsock, const struct virtqueue_chain *chain)
 {
@@ -176,10 +182,9 @@ static void handle_packet(struct vsock *vsock, const struct virtqueue_chain *cha
 		connection = vsock_find(vsock, header.dst_port);
 	if (connection && connection->state == VSOCK_CONNECTED && connection->guest_port == header.src_port) {
 		handle_connected(connection, &header, chain);
-	} else if (connection && connection->state == VSOCK_LISTENING && header.op == VIRTIO_VSOCK_OP_REQUEST &&
-		   header.dst_port == vsock->held_port) {
+	} else if (is_request_for(connection, &header) && header.dst_port == vsock->held_port) {
 		vsock_hold_request(vsock, &header);
-	} else if (connection && connection->state == VSOCK_LISTENING && header.op == VIRTIO_VSOCK_OP_REQUEST) {
+	} else if (is_request_for(connection, &header)) {
 		vsock_connection_accept(connection, header.src_port);
 		vsock_connection_credit(connection, header.buf_alloc, header.fwd_cnt);
 	} else if (header.op != VIRTIO_VSOCK_OP_RST) {

@@ -56,7 +56,7 @@ static struct vsock_header vsock_header(uint32_t port, uint16_t operation, uint3
 {
 	return (struct vsock_header){ .from_cid = 3,
 		.to_cid = 2,
-		.from_port = 4000,
+		.from_port = 400,
 		.to_port = port,
 		.length = length,
 		.type = 1,

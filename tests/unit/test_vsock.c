@@ -31,6 +31,31 @@ static void packet_to_nobody_is_reset_but_a_reset_is_not(void **state)
 	expect_nothing(d);
 }
 
+/* Linux gives them to the privileged alone. */
+static void port_may_be_for_the_guests_reserved_ports_alone(void **state)
+{
+	struct driver *d = *state;
+	struct vsock_port description = {
+		.port = PORT, .read_fd = -1, .write_fd = -1, .finished_fd = -1, .reserved_only = true
+	};
+	struct virtio_vsock_hdr header = driver_header(PORT, VIRTIO_VSOCK_OP_REQUEST, 0);
+	struct driver_packet packet;
+	struct error err;
+
+	assert_int_equal(vsock_listen(d->vsock, &description, &err), 0);
+	header.src_port = 1024;
+	assert_int_equal(driver_send_raw(d, &header, NULL, 0, 64), 0);
+	driver_run(d, RUN_MS);
+	assert_true(driver_receive(d, &packet));
+	assert_int_equal(packet.header.op, VIRTIO_VSOCK_OP_RST);
+	header.src_port = 1023;
+	assert_int_equal(driver_send_raw(d, &header, NULL, 0, 64), 0);
+	driver_run(d, RUN_MS);
+	assert_true(driver_receive(d, &packet));
+	assert_int_equal(packet.header.op, VIRTIO_VSOCK_OP_RESPONSE);
+	assert_int_equal(packet.header.dst_port, 1023);
+}
+
 static void wrong_cid_type_or_operation_is_reset(void **state)
 {
 	struct driver *d = *state;
@@ -337,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		test(request_to_a_listener_is_answered_with_credit),
 		test(packet_to_nobody_is_reset_but_a_reset_is_not),
+		test(port_may_be_for_the_guests_reserved_ports_alone),
 		test(wrong_cid_type_or_operation_is_reset),
 		test(port_takes_one_connection),
 		test(bytes_of_the_guest_arrive_in_order_however_they_are_cut),

@@ -149,3 +149,23 @@ is_gone() {
 	duet delete --force "$ID"
 	assert_nothing_left
 }
+
+@test "exec: a process without privilege cannot take the streams of another one" {
+	local id
+	id=$(new_id)
+	cp "$BUILD/tests/guest/stream_thief" "$BUNDLE/rootfs/bin/"
+	# shellcheck disable=SC2016
+	configure '.process.user = {uid: 1000, gid: 1000} | .process.args = $ARGS.positional' sh -c \
+		'/bin/stream_thief & trap "exit 0" TERM; while :; do sleep 0.1; done'
+	duet_create "$id" </dev/null >"$SCRATCH/thief" 2>&1
+	duet start "$id"
+	wait_until 60 grep -q looking "$SCRATCH/thief"
+	for i in 1 2 3 4 5; do
+		run duet exec "$id" cat <<<"secret $i"
+		[ "$status" -eq 0 ]
+		[ "$output" = "secret $i" ]
+	done
+	duet delete --force "$id"
+	[ "$(cat "$SCRATCH/thief")" = looking ]
+	rm "$BUNDLE/rootfs/bin/stream_thief"
+}

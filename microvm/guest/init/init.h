@@ -47,6 +47,7 @@ struct init {
 	int own_pid_namespace;     /* to come back to after an exec; -EBADF: not needed yet */
 	unsigned char *scratch;    /* SCRATCH_BYTES for the pumps */
 	struct message *message;   /* room for what a child says */
+	uint32_t last_port;        /* of the machine's own, from which a connection was made */
 	bool hurry;                /* a pump has more to do although nothing will report it: do not sleep */
 	const char *socket_path; /* for tests: unix sockets "PATH.PORT" instead of vsock, and nothing of the machine is
 				    touched */

@@ -135,7 +135,23 @@ static int connect_unix(const char *path, uint32_t port)
 	return take_fd(&fd);
 }
 
-static int connect_vsock(uint32_t port, bool nonblocking)
+/* Each port in its turn: one that was closed may be in the way of the next connection for a moment. */
+static int bind_own_port(struct init *init, int fd)
+{
+	struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY };
+
+	for (unsigned tries = 0; tries < GUEST_PORT_OWN_MAX; tries++) {
+		init->last_port = init->last_port % GUEST_PORT_OWN_MAX + 1;
+		address.svm_port = init->last_port;
+		if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+			return 0;
+		if (errno != EADDRINUSE)
+			return -1;
+	}
+	return -1;
+}
+
+static int connect_vsock(struct init *init, uint32_t port, bool nonblocking)
 {
 	struct sockaddr_vm address = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = port };
 	/* The default of two seconds is short for a machine whose host is busy: the host always answers. */
@@ -143,14 +159,15 @@ static int connect_vsock(uint32_t port, bool nonblocking)
 	cleanup_fd int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
 
 	if (fd < 0 || setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_CONNECT_TIMEOUT, &timeout, sizeof(timeout)) < 0 ||
+		bind_own_port(init, fd) < 0 ||
 		(connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 && errno != EINPROGRESS))
 		return -errno;
 	return take_fd(&fd);
 }
 
-int machine_connect(const struct init *init, uint32_t port, bool nonblocking, struct error *err)
+int machine_connect(struct init *init, uint32_t port, bool nonblocking, struct error *err)
 {
-	int fd = init->socket_path ? connect_unix(init->socket_path, port) : connect_vsock(port, nonblocking);
+	int fd = init->socket_path ? connect_unix(init->socket_path, port) : connect_vsock(init, port, nonblocking);
 
 	return fd < 0 ? error_set(err, -fd, "connect to port %u of the host", port) : fd;
 }

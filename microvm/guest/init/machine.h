@@ -19,7 +19,7 @@ int machine_mount_share(struct error *err);
 int machine_mount_image(struct error *err);
 /* Connects to a port of the host: a blocking stream socket. nonblocking: the connection may still be under way on
  * return. */
-int machine_connect(const struct init *init, uint32_t port, bool nonblocking, struct error *err);
+int machine_connect(struct init *init, uint32_t port, bool nonblocking, struct error *err);
 /* Sets the clock when it is off by more than CLOCK_TOLERANCE_MS: a guest that was restored from a snapshot. */
 int machine_set_clock(const struct init *init, int64_t seconds, uint32_t nanoseconds, struct error *err);
 /* Credits the entropy and has the kernel reseed, before any user code runs: two guests of one snapshot must not agree.
