@@ -79,24 +79,6 @@ int log_descriptor(void)
 	return log_state.fd;
 }
 
-/*
- * Names that a container, a guest or an archive has chosen stand in messages too. Each stays on its line, and commands
- * no terminal: control characters, those of U+0080 to U+009F and what is no UTF-8 become question marks.
- */
-static void disarm(char *text)
-{
-	while (*text) {
-		unsigned char *c = (unsigned char *)text;
-		size_t length = strbuf_utf8_length(text);
-
-		if (length == 0 || c[0] < 0x20 || c[0] == 0x7f)
-			*text = '?';
-		else if (c[0] == 0xc2 && c[1] < 0xa0)
-			c[0] = c[1] = '?';
-		text += length ? length : 1;
-	}
-}
-
 /* One datagram (systemd.journal-fields(7), "Native Journal Protocol"; RFC 3164 with the facility "user"). */
 static void put_record(struct strbuf *line, enum log_target target, enum log_level level, const char *message)
 {
@@ -118,7 +100,8 @@ static void log_line(int fd, enum log_target target, enum log_format format, enu
 	ssize_t ignored;
 
 	(void)snprintf(clean, sizeof(clean), "%s", message);
-	disarm(clean);
+	/* Names that a container, a guest or an archive has chosen stand in messages too. */
+	strbuf_disarm(clean);
 	if (target != LOG_TARGET_FILE) {
 		put_record(&line, target, level, clean);
 	} else if (format == LOG_FORMAT_JSON) {

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/strbuf.h"
 
 struct message *message_new(void)
 {
@@ -105,13 +106,8 @@ int message_to_error(const struct message *message, struct error *err)
 		return error_set(err, -EPROTO, "a malformed error was received (%zu bytes)", message->length);
 	memcpy(err, message->data, sizeof(*err));
 	err->message[sizeof(err->message) - 1] = '\0';
-	/* It may have been a guest that chose the words: no control character of them reaches a terminal. */
-	for (unsigned char *c = (unsigned char *)err->message; *c; c++) {
-		if (*c < 0x20 || *c == 0x7f)
-			*c = '?';
-		else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
-			c[0] = c[1] = '?';
-	}
+	/* It may have been a guest that chose the words. */
+	strbuf_disarm(err->message);
 	return err->code ? -err->code : -EIO;
 }
 

@@ -64,6 +64,20 @@ size_t strbuf_utf8_length(const char *bytes)
 	return length;
 }
 
+void strbuf_disarm(char *text)
+{
+	while (*text) {
+		unsigned char *c = (unsigned char *)text;
+		size_t length = strbuf_utf8_length(text);
+
+		if (length == 0 || c[0] < 0x20 || c[0] == 0x7f)
+			*text = '?';
+		else if (c[0] == 0xc2 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+		text += length ? length : 1;
+	}
+}
+
 void strbuf_json_string(struct strbuf *buffer, const char *text)
 {
 	const unsigned char *next = (const unsigned char *)text;

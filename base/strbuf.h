@@ -26,6 +26,9 @@ void strbuf_string(struct strbuf *buffer, const char *text);
 void strbuf_printf(struct strbuf *buffer, const char *format, ...) printf_like(2, 3);
 /* Length of the well-formed UTF-8 sequence that the text begins with, or 0. */
 size_t strbuf_utf8_length(const char *text);
+/* What was not chosen by the caller stays on one line and commands no terminal: control characters, those of U+0080 to
+ * U+009F and what is no UTF-8 become question marks. */
+void strbuf_disarm(char *text);
 /* Appends text as a JSON string with its quotes (RFC 8259); bytes that are not UTF-8 become U+FFFD. */
 void strbuf_json_string(struct strbuf *buffer, const char *text);
 void strbuf_free(struct strbuf *buffer);

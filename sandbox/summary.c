@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/strbuf.h"
 #include "sandbox/internal.h"
 
 #define NAMED_RUNS 10 /* of each outcome, in the table */
@@ -27,6 +28,7 @@ void summary_line(const struct sandbox *sandbox)
 	if (sandbox->settings->quiet || !isatty(STDERR_FILENO))
 		return;
 	report_reason(sandbox, reason, sizeof(reason));
+	strbuf_disarm(reason);
 	fprintf(stderr, "duet sandbox: %s; %.2f s", reason, (double)result->wall_ms / 1e3);
 	if (result->statistics_there && result->usage.cpu_usage_ns != CGROUP_UNKNOWN)
 		fprintf(stderr, ", processor %.2f s", (double)result->usage.cpu_usage_ns / 1e9);
