@@ -182,8 +182,13 @@ int oci_spec_load(struct oci_spec **spec, int directory, const char *path, struc
 {
 	trace_scope("read config.json");
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
-	int result = oci_read_file(&content, directory, path, err);
+	struct stat status;
+	int result;
 
+	/* A pipe would keep whoever opens it waiting. */
+	if (fstatat(directory, path, &status, 0) == 0 && !S_ISREG(status.st_mode))
+		return error_set(err, -EINVAL, "read %s: this is no plain file", path);
+	result = oci_read_file(&content, directory, path, err);
 	return result < 0 ? result : oci_spec_parse(spec, content.data, content.length, last_component(path), err);
 }
 

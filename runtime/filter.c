@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "base/trace.h"
+#include "seccomp/evaluate.h"
 #include "seccomp/seccomp.h"
 
 /* Beside the containers' directories; no id begins with a dot. */
@@ -26,6 +28,12 @@ int filter_compile(
 	result = seccomp_compile_cached(cache, profile, &program, NULL, err);
 	if (result < 0)
 		return result;
+	/* Else the process that makes the container ends by its own filter, without a word. */
+	if (seccomp_reach(program.filter, program.count, SYS_execve) == SECCOMP_REACH_NEVER) {
+		seccomp_program_free(&program);
+		return error_set(
+			err, -EPERM, "linux.seccomp: the filter never lets execve through: nothing could be run");
+	}
 	*seccomp = (struct process_seccomp){
 		.filter = program.filter,
 		.filter_count = program.count,

@@ -35,6 +35,18 @@ refused() {
 	refused "No such file or directory" duet run -b "$SCRATCH/none" "$(new_id)"
 }
 
+@test "a config.json that is a pipe" {
+	mkdir "$SCRATCH/pipe"
+	mkfifo "$SCRATCH/pipe/config.json"
+	refused "read config.json: this is no plain file" timeout 10 "$DUET" --root "$ROOT" run -b "$SCRATCH/pipe" "$(new_id)"
+	rm -r "$SCRATCH/pipe"
+}
+
+@test "a filter of system calls under which nothing could be run" {
+	configure '.linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", syscalls: [{names: ["write", "exit_group"], action: "SCMP_ACT_ALLOW"}]}'
+	refused "linux.seccomp: the filter never lets execve through" duet_run
+}
+
 @test "a config.json that is not JSON, with line and column" {
 	printf '{\n  "ociVersion": oops\n}\n' >"$BUNDLE/config.json"
 	refused "config.json: line 2, column" duet_run
