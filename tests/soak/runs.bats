@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
 # Many short runs in a row: no hang, no leak, the right status each, the last hundred as fast as the first (which is printed, not judged). SOAK_RUNS
-# (default 200) in each mode, SOAK_CONTAINER_RUNS of containers. Progress goes to the TAP stream; a run that stands still for a minute is looked into.
+# (default 200) in each mode, SOAK_CONTAINER_RUNS of containers, in SOAK_STREAMS (default 1) beside each other. Progress goes to the TAP stream; a run that stands still for a minute is looked into.
 
 load ../helpers
 
@@ -56,13 +56,13 @@ look_into() {
 	done
 }
 
-# watch_progress NAME: says every 20 s how far the runs are, and looks into one that stands still.
+# watch_progress NAME: says every 20 s how far the runs are, and looks into those that stand still.
 watch_progress() {
 	local still=0 last=0 now
 	while sleep 20; do
-		now=$(<"$SCRATCH/progress")
-		echo "# $1: run $now after $SECONDS s, load $(cut -d ' ' -f 1 /proc/loadavg)"
-		((now == last)) && still=$((still + 1)) || still=0
+		now=$(cat "$SCRATCH"/progress-* | awk '{ sum += $1 } END { print sum }')
+		echo "# $1: $now runs after $SECONDS s, load $(cut -d ' ' -f 1 /proc/loadavg)"
+		[ "$now" = "$last" ] && still=$((still + 1)) || still=0
 		last=$now
 		if ((still == 3 || still == 4)); then
 			# shellcheck disable=SC2046
@@ -72,39 +72,57 @@ watch_progress() {
 	done
 }
 
-# many_runs ISOLATION RUNS
-many_runs() {
-	local before after begin hundred first=0 last=0 slowest=0 started took configurations=() which
+# stream ISOLATION RUNS NUMBER: that many runs, one after another; says what was wrong.
+stream() {
+	local bundle=$SCRATCH/stream-$3 configurations=() which hundred first=0 last=0 slowest=0 started took status
+	mkdir -p "$bundle"
 	for which in "${!commands[@]}"; do
-		configure_command /bin/sh -c "${commands[which]}"
-		configurations+=("$(<"$BUNDLE/config.json")")
+		configurations+=("$(jq --arg root "$BUNDLE/rootfs" '.root.path = $root | .process.args = $ARGS.positional' \
+			--args -- /bin/sh -c "${commands[which]}" <"$SCRATCH/config.template.json")")
 	done
-	let_settle
-	before=$(machine_counts)
-	begin=$SECONDS hundred=${EPOCHREALTIME/[.,]/}
-	echo 0 >"$SCRATCH/progress"
-	watch_progress "$1" >&3 &
-	watcher=$!
+	hundred=${EPOCHREALTIME/[.,]/}
 	for ((i = 1; i <= $2; i++)); do
 		status=0 which=$((i % ${#commands[@]}))
-		echo "$i" >"$SCRATCH/progress"
-		echo "${configurations[which]}" >"$BUNDLE/config.json"
+		echo "${configurations[which]}" >"$bundle/config.json"
 		started=${EPOCHREALTIME/[.,]/}
-		DUET_TEST_TIMEOUT=${SOAK_RUN_TIMEOUT:-120} duet run --isolation="$1" -b "$BUNDLE" "soak-$i" </dev/null 2>"$SCRATCH/errors" || status=$?
+		DUET_TEST_TIMEOUT=${SOAK_RUN_TIMEOUT:-120} duet run --isolation="$1" -b "$bundle" "soak-$3-$i" </dev/null 2>"$bundle/errors" || status=$?
 		took=$((${EPOCHREALTIME/[.,]/} - started))
 		((took <= slowest)) || slowest=$took
 		if [ $status -ne "${statuses[which]}" ]; then
-			fail "run $i (${commands[which]}) ended with status $status, not ${statuses[which]}, after $((took / 1000)) ms: $(<"$SCRATCH/errors")"
+			echo "run $i (${commands[which]}) ended with status $status, not ${statuses[which]}, after $((took / 1000)) ms: $(<"$bundle/errors")"
+			return 1
 		fi
+		echo "$i" >"$SCRATCH/progress-$3"
 		if ((i % 100 == 0)); then
 			last=$(((${EPOCHREALTIME/[.,]/} - hundred) / 100)) hundred=${EPOCHREALTIME/[.,]/}
 			((first > 0)) || first=$last
 		fi
 	done
+	echo "# $1: $2 runs, of the first hundred $first us each, of the last $last us, the slowest $slowest us" >&3
+	rm -r "$bundle" "$SCRATCH/progress-$3"
+}
+
+# many_runs ISOLATION RUNS
+many_runs() {
+	local before after begin streams=${SOAK_STREAMS:-1} number pids=() pid wrong=0
+	let_settle
+	before=$(machine_counts)
+	begin=$SECONDS
+	rm -f "$SCRATCH"/progress-*
+	watch_progress "$1" >&3 2>/dev/null &
+	watcher=$!
+	for ((number = 1; number <= streams; number++)); do
+		stream "$1" $(($2 / streams)) $number &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || wrong=1
+	done
 	end_watcher
+	[ $wrong -eq 0 ]
 	let_settle
 	after=$(machine_counts)
-	echo "# $1: $2 runs in $((SECONDS - begin)) s, of the first hundred $first us each, of the last $last us, the slowest $slowest us" >&3
+	echo "# $1: $2 runs in $((SECONDS - begin)) s" >&3
 	echo "# processes, mounts, cgroups, open files, cgroups in all, kernel memory in MiB before: $before, after: $after" >&3
 	read -r -a b <<<"$before"
 	read -r -a a <<<"$after"
