@@ -117,6 +117,42 @@ run_detached() {
 	duet delete --force "$id"
 }
 
+# balloon ID FILTER: whether it holds for the balloon's figures.
+balloon() {
+	duet events --stats "$1" | tee "$SCRATCH/stats" | jq -e ".data.vm.balloon | $2" >/dev/null
+}
+
+# resident ID: MiB of the monitor in memory.
+resident() {
+	awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/$(duet state "$1" | jq .pid)/status"
+}
+
+has_given_back() { # ID MIB
+	[ "$(resident "$1")" -le "$2" ]
+}
+
+@test "memory that a guest has free comes back to the host, what it may not use any more too, until it may again" {
+	local id before
+	grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo || skip "needs KVM with hardware support: a software KVM's guest has no such setting"
+	id=$(new_id)
+	configure '.process.args = ["sh", "-c", "trap \"exit 0\" TERM; while :; do sleep 0.1; done"]
+		| .linux.resources = {"memory": {"limit": 167772160}}'
+	run_detached "$id"
+	balloon "$id" '.target == 0 and .actual == 0 and .memory.total > 64000000 and .memory.free > 0' || fail "$(cat "$SCRATCH/stats")"
+	duet exec "$id" sh -c 'head -c 40m /dev/zero > /dev/shm/large'
+	before=$(resident "$id")
+	duet exec "$id" rm /dev/shm/large
+	wait_until 60 has_given_back "$id" $((before - 24)) || fail "$before MiB before, $(resident "$id") MiB now"
+	balloon "$id" '.reportedFree > 24000000' || fail "$(cat "$SCRATCH/stats")"
+	# A machine of that limit would have 64 of the 128 MiB.
+	duet update --memory 100m "$id"
+	balloon "$id" '.target == 67108864' || fail "$(cat "$SCRATCH/stats")"
+	wait_until 60 balloon "$id" '.actual == 67108864' || fail "$(cat "$SCRATCH/stats")"
+	duet update --memory 160m "$id"
+	wait_until 60 balloon "$id" '.target == 0 and .actual == 0' || fail "$(cat "$SCRATCH/stats")"
+	duet delete --force "$id"
+}
+
 @test "events --stats: exits by reason, KVM's own figures and the guest's group" {
 	local id
 	id=$(new_id)

@@ -12,6 +12,10 @@ void machine_reserve_standard_streams(void);
 int machine_mount_proc(struct error *err);
 /* Turns off what the kernel does of its own accord now and then. */
 void machine_quiet(void);
+/* Has the kernel report free memory to the balloon in blocks that suit the machine: by itself it takes 4 MiB, and
+ * nothing while less than 32 of them are free, so that a small machine would never give anything back. Without its
+ * parameter in sysfs (a software KVM: README.md of the kernel) that is how it stays. */
+void machine_report_small_blocks(void);
 /* The share of the host at GUEST_SHARE_PATH. */
 int machine_mount_share(struct error *err);
 /* The first disk at GUEST_IMAGE_PATH: as it is when it can be written to, else under a layer in memory that takes what

@@ -43,6 +43,7 @@ static int boot(struct init *init, struct error *err)
 	machine_reserve_standard_streams();
 	if (!init->socket_path) {
 		machine_quiet();
+		machine_report_small_blocks();
 		group_prepare(init);
 	}
 	/* Here the machine's snapshot is taken: what went before is done once for all that go on from it. */
