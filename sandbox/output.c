@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,7 +18,8 @@
 
 struct stream {
 	int pipe;            /* read end; -EBADF: not there or at its end */
-	int saved;           /* the caller's own descriptor, kept while the pipe is in its place; then where to write */
+	int saved;           /* the caller's own descriptor, kept while the pipe is in its place */
+	int own;             /* that pipe or terminal opened for this; -EBADF: it is written by `saved` */
 	struct strbuf ready; /* to be written; written[0, sent) has been */
 	size_t sent;
 	bool line_begun;
@@ -41,7 +44,7 @@ struct output *output_open(uint64_t limit_bytes, bool time_stamps, const char *l
 	output->line_prefix = line_prefix;
 	output->input = -EBADF;
 	for (int i = 0; i < 2; i++)
-		output->streams[i].pipe = output->streams[i].saved = -EBADF;
+		output->streams[i].pipe = output->streams[i].saved = output->streams[i].own = -EBADF;
 	return output;
 }
 
@@ -54,11 +57,36 @@ void output_close(struct output **location)
 	for (int i = 0; i < 2; i++) {
 		close_fd(&output->streams[i].pipe);
 		close_fd(&output->streams[i].saved);
+		close_fd(&output->streams[i].own);
 		strbuf_free(&output->streams[i].ready);
 	}
 	close_fd(&output->input);
 	free(output);
 	*location = NULL;
+}
+
+/* Where to write. What poll(2) calls writable may have less room than what is written to it: a terminal that stands
+ * still would keep the limits from being looked after. Opened anew, so that whose it is does not see it change. */
+static int sink(const struct stream *stream)
+{
+	return stream->own >= 0 ? stream->own : stream->saved;
+}
+
+/* To open the other side of a pseudo terminal by its path would make another terminal. */
+static bool is_terminal(int fd)
+{
+	unsigned int number;
+
+	return isatty(fd) && ioctl(fd, TIOCGPTN, &number) < 0;
+}
+
+static int open_anew(int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) < 0 || !(S_ISFIFO(status.st_mode) || is_terminal(fd)))
+		return -EBADF;
+	return open(fd_path(fd).text, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 /* A terminal that is standard input can commonly be written to as well, past what counts and cuts. */
@@ -67,7 +95,7 @@ static void restrict_input(struct output *output)
 	int flags = fcntl(STDIN_FILENO, F_GETFL);
 	cleanup_fd int reader = -EBADF;
 
-	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || !isatty(STDIN_FILENO))
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || !is_terminal(STDIN_FILENO))
 		return;
 	/* Not possible for who may use the terminal, but not open it (su(1)). */
 	reader = open(fd_path(STDIN_FILENO).text, O_RDONLY | O_NOCTTY | O_CLOEXEC);
@@ -89,6 +117,7 @@ int output_redirect(struct output *output, struct error *err)
 		if (stream->saved < 0 || pipe2(ends, O_CLOEXEC) < 0)
 			return error_set(err, errno, "put a pipe in the place of standard %s", i ? "error" : "output");
 		stream->pipe = ends[0];
+		stream->own = open_anew(stream->saved);
 		if (dup2(ends[1], STDOUT_FILENO + i) < 0 || fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
 			return error_set(err, errno, "put a pipe in the place of standard %s", i ? "error" : "output");
 		(void)close(ends[1]);
@@ -114,7 +143,7 @@ void output_sources(const struct output *output, struct pollfd sources[OUTPUT_SO
 		bool waiting = stream->sent < stream->ready.length;
 
 		sources[i] = (struct pollfd){ .fd = waiting ? -1 : stream->pipe, .events = POLLIN };
-		sources[2 + i] = (struct pollfd){ .fd = waiting ? stream->saved : -1, .events = POLLOUT };
+		sources[2 + i] = (struct pollfd){ .fd = waiting ? sink(stream) : -1, .events = POLLOUT };
 	}
 }
 
@@ -170,7 +199,7 @@ static void take(struct output *output, struct stream *stream)
 static void give(struct output *output, struct stream *stream)
 {
 	size_t left = stream->ready.length - stream->sent;
-	ssize_t count = write(stream->saved, stream->ready.data + stream->sent, left < PIPE_BUF ? left : PIPE_BUF);
+	ssize_t count = write(sink(stream), stream->ready.data + stream->sent, left < PIPE_BUF ? left : PIPE_BUF);
 
 	if (count > 0) {
 		stream->sent += (size_t)count;

@@ -363,6 +363,14 @@ nothing_of_it_is_left() {
 	[[ "$output" == *0* && "$output" == *words* && "$output" != *past* ]]
 }
 
+@test "a terminal that stands still does not keep a command from its end" {
+	rm -f "$SCRATCH/still.json"
+	# Nobody reads before the report is there.
+	timeout 90 bash -c "script -qefc \"'$DUET' --root '$ROOT' sandbox --quiet --workdir '$SCRATCH/work' --timeout 1s --grace 0 --report '$SCRATCH/still.json' -- yes\" /dev/null \
+		</dev/null | { until [ -s '$SCRATCH/still.json' ]; do sleep 0.1; done; cat >/dev/null; }"
+	[ "$(jq -r .status "$SCRATCH/still.json")" = timed-out ]
+}
+
 @test "another filter of system calls takes the place of its own" {
 	echo '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 		{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 42 } ] }' >"$SCRATCH/seccomp.json"
