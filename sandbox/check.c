@@ -56,6 +56,28 @@ static int check_tmpfs(const struct sandbox_settings *settings, struct error *er
 	return 0;
 }
 
+/* There file systems of the sandbox's own are mounted, which would hide it. */
+static bool is_covered(const char *place)
+{
+	return path_is_below(place, "/proc") || path_is_below(place, "/dev") || path_is_below(place, "/sys");
+}
+
+static int check_places(const char *option, char *const *wishes, struct error *err)
+{
+	for (; wishes && *wishes; wishes++) {
+		const char *colon = strrchr(*wishes, ':'), *place = colon ? colon + 1 : *wishes;
+
+		/* Other programs' ":ro". */
+		if (strcmp(option, "copy-in") != 0 && colon != strchr(*wishes, ':'))
+			return error_set(err, -EINVAL, "--%s %s: there is more than one colon", option, *wishes);
+		if (is_covered(place))
+			return error_set(err, -EINVAL,
+				"--%s %s: /proc, /dev and /sys are the sandbox's own (--device passes a device)",
+				option, *wishes);
+	}
+	return 0;
+}
+
 static int check_capabilities(const struct sandbox_settings *settings, struct error *err)
 {
 	for (char **name = settings->capabilities; name && *name; name++) {
@@ -87,6 +109,12 @@ int sandbox_check(const struct sandbox_settings *settings, struct error *err)
 		result = check_environment(settings, err);
 	if (result == 0)
 		result = check_tmpfs(settings, err);
+	if (result == 0)
+		result = check_places("bind", settings->binds, err);
+	if (result == 0)
+		result = check_places("ro-bind", settings->read_only_binds, err);
+	if (result == 0)
+		result = check_places("copy-in", settings->copy_in, err);
 	if (result == 0)
 		result = check_capabilities(settings, err);
 	if (result == 0)

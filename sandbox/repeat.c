@@ -50,9 +50,9 @@ static int check(const struct sandbox_settings *settings, struct error *err)
 		{ "publish", settings->publish }, { "tty", settings->terminal } };
 
 	if (settings->repeat < 1 || settings->repeat > RUNS_MAX)
-		return error_set(err, -EINVAL, "repeat: a number from 1 to %d is expected", RUNS_MAX);
+		return error_set(err, -EINVAL, "--repeat: a number from 1 to %d is expected", RUNS_MAX);
 	if (settings->jobs < 1 || settings->jobs > JOBS_MAX)
-		return error_set(err, -EINVAL, "jobs: a number from 1 to %d is expected", JOBS_MAX);
+		return error_set(err, -EINVAL, "--jobs: a number from 1 to %d is expected", JOBS_MAX);
 	for (size_t i = 0; settings->repeat > 1 && i < ARRAY_SIZE(single); i++) {
 		if (single[i].used)
 			return error_set(err, -EINVAL, "--%s is for one run, not for --repeat", single[i].name);

@@ -51,6 +51,8 @@ refused() {
 	refused '--swap: only with a limit of --memory' --memory none --swap 1G
 	refused '--tmpfs /mnt:0: a size like 64M is expected' --tmpfs /mnt:0
 	refused '--tmpfs mnt: the place in the sandbox must begin with /' --tmpfs mnt
+	refused '--bind /etc:/etc:ro: there is more than one colon' --bind /etc:/etc:ro
+	refused '--copy-in /etc/hostname:/dev/x: /proc, /dev and /sys are' --copy-in /etc/hostname:/dev/x
 	refused '--env FOO: NAME=VALUE is expected' --env FOO
 	refused '--pass-env A=b: a name is expected' --pass-env A=b
 	refused '--cap-add CAP_FOO: there is no such capability' --cap-add CAP_FOO
