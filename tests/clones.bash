@@ -5,7 +5,7 @@
 clone_identities() {
 	local i python
 	cp "$BUILD/tests/guest/identity" "$BUNDLE/rootfs/bin/"
-	python=$(command -v python3 || true)
+	python=$(PATH=/usr/bin:/bin command -v python3 || true)
 	for ((i = 1; i <= $1; i++)); do
 		# The machine's own programs, where it has them, for what they make of the guest's randomness.
 		name=clone-$i python=$python configure '.hostname = env.name |
