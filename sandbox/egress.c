@@ -132,6 +132,19 @@ void egress_free(struct egress *egress)
 
 /* ---- addresses ---- */
 
+/* Services of clouds that answer whoever is on the machine, at addresses that are not its link's: of Azure, Alibaba and
+ * Oracle. */
+static bool is_cloud_service(const uint8_t *bytes)
+{
+	static const uint8_t services[][4] = { { 168, 63, 129, 16 }, { 100, 100, 100, 200 }, { 192, 0, 0, 192 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
+		if (memcmp(bytes, services[i], sizeof(services[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The host's own, its link's, and what is no address of one machine. */
 bool egress_is_special(const struct egress_address *address)
 {
@@ -139,7 +152,8 @@ bool egress_is_special(const struct egress_address *address)
 	static const uint8_t zeros[15];
 
 	if (is_mapped(address))
-		return bytes[12] == 0 || bytes[12] == 127 || bytes[12] >= 224 || (bytes[12] == 169 && bytes[13] == 254);
+		return bytes[12] == 0 || bytes[12] == 127 || bytes[12] >= 224 ||
+		       (bytes[12] == 169 && bytes[13] == 254) || is_cloud_service(bytes + 12);
 	if (memcmp(bytes, zeros, 15) == 0 && bytes[15] <= 1)
 		return true;
 	/* Link-local, multicast; addresses in which IPv4's are hidden: compatible, 6to4, NAT64, Teredo; and those of
@@ -148,7 +162,8 @@ bool egress_is_special(const struct egress_address *address)
 	       (bytes[0] == 0x20 && bytes[1] == 0x02) ||
 	       memcmp(bytes, (const uint8_t[]){ 0x00, 0x64, 0xff, 0x9b }, 4) == 0 ||
 	       memcmp(bytes, (const uint8_t[]){ 0x20, 0x01, 0, 0 }, 4) == 0 ||
-	       memcmp(bytes, (const uint8_t[]){ 0xfd, 0x00, 0x0e, 0xc2 }, 4) == 0;
+	       memcmp(bytes, (const uint8_t[]){ 0xfd, 0x00, 0x0e, 0xc2 }, 4) == 0 ||
+	       memcmp(bytes, (const uint8_t[]){ 0xfd, 0x20, 0x00, 0xce }, 4) == 0;
 }
 
 bool egress_may_reach(const struct egress *egress, const struct egress_address *address, uint16_t port)

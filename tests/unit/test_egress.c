@@ -5,10 +5,11 @@
 #include <setjmp.h>
 #include <stdint.h>
 
+#include <arpa/inet.h>
 #include <cmocka.h>
 #include <string.h>
 
-#include "sandbox/egress.h"
+#include "sandbox/egress_internal.h"
 
 static struct egress_counts counts;
 
@@ -97,6 +98,27 @@ static void damaged_frames_and_fragments_go_nowhere(void **state)
 	length = make_frame(frame, 6, somewhere, 443);
 	frame[14] = 0x4f; /* a header longer than the packet */
 	assert_int_equal(look(&egress, frame, length, &reply), EGRESS_DROP);
+}
+
+static void services_of_clouds_are_not_reached(void **state)
+{
+	static const char *const special[] = { "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254",
+		"fd20:ce::254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1" };
+	static const char *const ordinary[] = { "168.63.129.17", "100.100.100.201", "192.0.0.193", "fd20:cf::1" };
+	uint8_t bytes[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(special) + ARRAY_SIZE(ordinary); i++) {
+		bool expected = i < ARRAY_SIZE(special);
+		const char *text = expected ? special[i] : ordinary[i - ARRAY_SIZE(special)];
+		bool old = inet_pton(AF_INET, text, bytes) == 1;
+		struct egress_address address;
+
+		assert_true(old || inet_pton(AF_INET6, text, bytes) == 1);
+		address = egress_address_of(bytes, old ? 4 : 16);
+		if (egress_is_special(&address) != expected)
+			fail_msg("%s", text);
+	}
 }
 
 static void a_list_lets_names_be_asked_and_their_addresses_be_reached(void **state)
@@ -195,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_list_all_but_special_addresses_pass),
+		cmocka_unit_test(services_of_clouds_are_not_reached),
 		cmocka_unit_test(damaged_frames_and_fragments_go_nowhere),
 		cmocka_unit_test(a_list_lets_names_be_asked_and_their_addresses_be_reached),
 		cmocka_unit_test(other_questions_do_not_leave),
