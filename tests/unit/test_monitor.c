@@ -474,8 +474,7 @@ static void sessions_are_bounded(void **state)
 	struct fixture *f = *state;
 	struct monitor_peer *peer;
 	struct wire_reader in;
-	cleanup_fd int plan = memory_file("PLAN");
-	cleanup_strbuf struct strbuf request = STRBUF_INIT, bytes = STRBUF_INIT;
+	cleanup_strbuf struct strbuf bytes = STRBUF_INIT;
 	struct error err;
 	int asker;
 
