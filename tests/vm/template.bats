@@ -59,6 +59,7 @@ debug_run() {
 
 @test "a damaged template is named and removed, and the guest boots" {
 	configure_command true
+	duet template prune
 	run --separate-stderr debug_run
 	template=$(echo "$DUET_CACHE_DIR"/templates/*)
 	# In the guest's memory: the kernel's text, at 16 MiB there.
