@@ -95,6 +95,25 @@ sandbox() {
 	(cd "$SCRATCH/work" && exec timeout -k 5 120 "$DUET" --root "$ROOT" sandbox "${vm[@]}" "$@")
 }
 
+# make_network_namespaces FILE…: each is bound to a namespace of its own; end_network_namespaces takes them away.
+make_network_namespaces() {
+	local namespace
+	for namespace in "$@"; do
+		: >"$namespace"
+		unshare --net="$namespace" ip link set lo up || skip "network namespaces cannot be made here"
+	done
+}
+
+# A job of the shell's would be the shell that runs it, and bats has jobs too: whoever is in the namespaces goes.
+end_network_namespaces() {
+	local namespace
+	for namespace in "$@"; do
+		find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "net:\\[$(stat -L -c %i "$namespace")\\]" 2>/dev/null |
+			cut -d/ -f3 | xargs -r kill -KILL
+	done
+	umount "$@"
+}
+
 # Nothing of a container may be left: no state, no mount, no cgroup, no process of ours.
 assert_nothing_left() {
 	local left

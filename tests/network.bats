@@ -18,21 +18,11 @@ teardown_file() {
 }
 
 setup() {
-	local namespace
-	for namespace in "$OUTSIDE" "$INSIDE"; do
-		: >"$namespace"
-		unshare --net="$namespace" ip link set lo up || skip "network namespaces cannot be made here"
-	done
+	make_network_namespaces "$OUTSIDE" "$INSIDE"
 }
 
 teardown() {
-	local namespace
-	# A job of the shell's would be the shell that runs it, and bats has jobs too: whoever is in the namespaces goes.
-	for namespace in "$OUTSIDE" "$INSIDE"; do
-		find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "net:\\[$(stat -L -c %i "$namespace")\\]" 2>/dev/null |
-			cut -d/ -f3 | xargs -r kill -KILL
-	done
-	umount "$OUTSIDE" "$INSIDE"
+	end_network_namespaces "$OUTSIDE" "$INSIDE"
 	assert_nothing_left
 }
 

@@ -15,25 +15,7 @@
 #include "microvm/boot.h"
 #include "microvm/layout.h"
 #include "microvm/mptable.h"
-
-#define MIB (1ULL << 20)
-
-static struct guest_memory memory;
-
-static int set_up(void **state)
-{
-	struct error err;
-
-	(void)state;
-	return guest_memory_map(&memory, 64 * MIB, GUEST_PAGES_TRANSPARENT, &err);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	guest_memory_unmap(&memory);
-	return 0;
-}
+#include "tests/unit/boot_memory.h"
 
 static const struct boot_kernel plain_kernel = { .protocol = BOOT_LINUX, .entry = 16 * MIB, .end = 23 * MIB };
 

@@ -352,26 +352,33 @@ static void *reset_thread(void *argument)
 	return NULL;
 }
 
-/* A lease makes the host wait with opening the file until its holder gives it up (fcntl(2), F_SETLEASE). */
-static void a_reset_waits_for_the_request_being_served(void **state)
+/* A request that is being served for as long as the descriptor's lease lasts: with one the host waits with opening the
+ * file until its holder gives it up (fcntl(2), F_SETLEASE). */
+static int open_what_is_leased(struct machine *machine)
 {
-	struct machine *machine = *state;
-	uint64_t node = lookup_name(machine, "file");
 	struct {
 		struct fuse_in_header header;
 		struct fuse_open_in in;
-	} open_request = { .header = header_of(FUSE_OPEN, node, sizeof(struct fuse_open_in)) };
-	struct timespec soon;
-	pthread_t threads[2];
+	} request = { .header = header_of(FUSE_OPEN, lookup_name(machine, "file"), sizeof(struct fuse_open_in)) };
 	int lease = openat(machine->root, "file", O_RDWR | O_CLOEXEC);
 
 	(void)signal(SIGIO, SIG_IGN);
 	if (fcntl(lease, F_SETLEASE, F_WRLCK) < 0)
 		skip();
 	memset(machine->bytes + REPLIES, 0, SLOT_BYTES);
-	add_request(machine, REQUEST, 0, &open_request, sizeof(open_request), SLOT_BYTES);
+	add_request(machine, REQUEST, 0, &request, sizeof(request), SLOT_BYTES);
 	kick(machine, REQUEST);
 	(void)poll(NULL, 0, 100);
+	return lease;
+}
+
+static void a_reset_waits_for_the_request_being_served(void **state)
+{
+	struct machine *machine = *state;
+	struct timespec soon;
+	pthread_t threads[2];
+	int lease = open_what_is_leased(machine);
+
 	/* Registers can be read meanwhile: vCPUs do not wait for files. */
 	assert_true(read_register(machine, VIRTIO_MMIO_STATUS) & VIRTIO_CONFIG_S_DRIVER_OK);
 	/* Two processors of the guest at once. */
@@ -412,22 +419,11 @@ static void *save_thread(void *argument)
 static void saving_waits_for_the_request_being_served(void **state)
 {
 	struct machine *machine = *state;
-	uint64_t node = lookup_name(machine, "file");
-	struct {
-		struct fuse_in_header header;
-		struct fuse_open_in in;
-	} open_request = { .header = header_of(FUSE_OPEN, node, sizeof(struct fuse_open_in)) };
 	struct saving saving = { .machine = machine };
-	int lease = openat(machine->root, "file", O_RDWR | O_CLOEXEC);
+	int lease = open_what_is_leased(machine);
 	struct timespec soon;
 	pthread_t thread;
 
-	(void)signal(SIGIO, SIG_IGN);
-	if (fcntl(lease, F_SETLEASE, F_WRLCK) < 0)
-		skip();
-	add_request(machine, REQUEST, 0, &open_request, sizeof(open_request), SLOT_BYTES);
-	kick(machine, REQUEST);
-	(void)poll(NULL, 0, 100);
 	assert_int_equal(pthread_create(&thread, NULL, save_thread, &saving), 0);
 	(void)clock_gettime(CLOCK_REALTIME, &soon);
 	soon.tv_sec++;

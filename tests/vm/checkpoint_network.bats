@@ -17,12 +17,8 @@ teardown_file() {
 }
 
 setup() {
-	local namespace
 	[ -x "$BUILD/tests/tools/receive_fd" ] || skip "tests/tools/receive_fd is missing"
-	for namespace in "$OUTSIDE" "$INSIDE"; do
-		: >"$namespace"
-		unshare --net="$namespace" ip link set lo up || skip "network namespaces cannot be made here"
-	done
+	make_network_namespaces "$OUTSIDE" "$INSIDE"
 	in_namespace "$OUTSIDE" ip link add v10 type veth peer name eth0 netns "$INSIDE" 2>/dev/null || skip "veth interfaces cannot be made here"
 	in_namespace "$OUTSIDE" ip addr add 10.77.10.1/24 dev v10
 	in_namespace "$OUTSIDE" ip link set v10 up
@@ -31,14 +27,9 @@ setup() {
 }
 
 teardown() {
-	local namespace
 	[ -z "${id:-}" ] || duet delete --force "$id"
 	[ -z "${next:-}" ] || duet delete --force "$next"
-	for namespace in "$OUTSIDE" "$INSIDE"; do
-		find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "net:\\[$(stat -L -c %i "$namespace")\\]" 2>/dev/null |
-			cut -d/ -f3 | xargs -r kill -KILL
-	done
-	umount "$OUTSIDE" "$INSIDE"
+	end_network_namespaces "$OUTSIDE" "$INSIDE"
 	assert_nothing_left
 }
 
