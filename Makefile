@@ -147,6 +147,10 @@ test-clients: ## podman, containerd and docker drive the program (installs them,
 	@$(MAKE) --no-print-directory all guest
 	@tests/clients/run-all.sh $(BUILD)
 
+.PHONY: test-files-testbed
+test-files-testbed: all guest ## fio's verify jobs in a container and in a micro-VM, over virtio-fs, in the testbed
+	@tests/testbed/run --with=files --timeout=1000 --test-timeout=950 tests/filesystem/programs.bats
+
 .PHONY: test-programs
 test-programs: $(UNIT_TESTS) $(TEST_TOOLS) $(BUILD)/tests/unit/filter_use $(BUILD)/tests/unit/fs_mount $(FUZZ_OBJECTS)
 
