@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/sealed_program.h"
+#include "base/strbuf.h"
 #include "bench/bench_internal.h"
 
 /* The default run ends within five minutes: what is over this is not begun any more. */
@@ -17,6 +18,16 @@
 
 static const char *const suite_names[] = { "startup", "syscalls", "files", "workloads", "memory", "exits", NULL };
 static const char *const column_names[] = { "host", "container", "microvm", "microvm-snapshot", NULL };
+
+static int refuse_word(
+	const char *word, const char *const *names, const char *option, const char *list, struct error *err)
+{
+	cleanup_strbuf struct strbuf known = STRBUF_INIT;
+
+	for (unsigned int i = 0; names[i]; i++)
+		strbuf_printf(&known, "%s%s", i ? ", " : "", names[i]);
+	return error_set(err, -EINVAL, "--%s %s: there is no \"%s\" (%s)", option, list, word, known.data);
+}
 
 static int parse_list(
 	const char *list, const char *const *names, const char *option, unsigned int *bits, struct error *err)
@@ -31,7 +42,7 @@ static int parse_list(
 		while (names[i] && strcmp(names[i], word) != 0)
 			i++;
 		if (!names[i])
-			return error_set(err, -EINVAL, "--%s %s: there is no \"%s\"", option, list, word);
+			return refuse_word(word, names, option, list, err);
 		found |= 1U << i;
 	}
 	*bits = found;

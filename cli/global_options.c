@@ -71,6 +71,8 @@ static int global_option(int option, struct global_options *global, struct log_o
 {
 	switch (option) {
 	case GLOBAL_ROOT:
+		if (!*optarg)
+			return error_set(err, -EINVAL, "--root: a directory is expected");
 		free(global->root);
 		global->root = xstrdup(optarg);
 		return 0;

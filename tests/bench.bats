@@ -103,7 +103,7 @@ jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))'
 @test "what is wrong on its command line is said in one line" {
 	run bench --suite=startup,nothing
 	[ "$status" -eq 1 ]
-	[[ $output == *'there is no "nothing"'* ]]
+	[[ $output == *'there is no "nothing" ('*files* ]]
 	run bench --bundle /nonexistent
 	[ "$status" -eq 1 ]
 	[ "$output" = "duet: read /nonexistent/config.json: No such file or directory" ]

@@ -268,6 +268,9 @@ as_nobody() {
 	[ "$status" -eq 1 ]
 	[ -z "$output" ]
 	[[ $stderr == *"Not a directory"* ]]
+	run duet --root '' list
+	[ "$status" -eq 1 ]
+	[[ $output == *"--root: a directory is expected"* ]]
 }
 
 @test "kill and delete take a regular expression, and try every container that it matches" {
