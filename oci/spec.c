@@ -2,7 +2,9 @@
 #include "oci/spec.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/trace.h"
@@ -173,8 +175,16 @@ static const char *last_component(const char *path)
 
 int oci_read_file(struct strbuf *content, int directory, const char *path, struct error *err)
 {
-	int result = file_read(directory, path, FILE_BYTES_MAX, content);
+	/* A pipe would keep whoever opens it waiting. */
+	cleanup_fd int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat status;
+	int result;
 
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return error_set(err, errno, "read %s", path);
+	if (!S_ISREG(status.st_mode))
+		return error_set(err, -EINVAL, "read %s: this is no plain file", path);
+	result = file_read_fd(fd, FILE_BYTES_MAX, content);
 	return result < 0 ? error_set(err, -result, "read %s", path) : 0;
 }
 
@@ -182,20 +192,23 @@ int oci_spec_load(struct oci_spec **spec, int directory, const char *path, struc
 {
 	trace_scope("read config.json");
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
-	struct stat status;
-	int result;
+	int result = oci_read_file(&content, directory, path, err);
 
-	/* A pipe would keep whoever opens it waiting. */
-	if (fstatat(directory, path, &status, 0) == 0 && !S_ISREG(status.st_mode))
-		return error_set(err, -EINVAL, "read %s: this is no plain file", path);
-	result = oci_read_file(&content, directory, path, err);
 	return result < 0 ? result : oci_spec_parse(spec, content.data, content.length, last_component(path), err);
+}
+
+/* What a caller names on the command line may be a pipe: exec --process <(…). */
+static int read_named(struct strbuf *content, int directory, const char *path, struct error *err)
+{
+	int result = file_read(directory, path, FILE_BYTES_MAX, content);
+
+	return result < 0 ? error_set(err, -result, "read %s", path) : 0;
 }
 
 int oci_process_load(struct oci_process **process, int directory, const char *path, struct error *err)
 {
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
-	int result = oci_read_file(&content, directory, path, err);
+	int result = read_named(&content, directory, path, err);
 
 	return result < 0 ? result
 			  : oci_process_parse(process, content.data, content.length, last_component(path), err);
@@ -204,7 +217,7 @@ int oci_process_load(struct oci_process **process, int directory, const char *pa
 int oci_resources_load(struct oci_resources **resources, int directory, const char *path, struct error *err)
 {
 	cleanup_strbuf struct strbuf content = STRBUF_INIT;
-	int result = oci_read_file(&content, directory, path, err);
+	int result = read_named(&content, directory, path, err);
 
 	return result < 0 ? result
 			  : oci_resources_parse(resources, content.data, content.length, last_component(path), err);

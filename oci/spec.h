@@ -354,7 +354,8 @@ struct oci_spec {
 /*
  * Reads and checks a configuration. `name` is what errors begin with; loading takes the last component of the path
  * ("config.json"). On success *spec is owned by the caller (oci_spec_free); on failure it is left as it was.
- * oci_read_file() is the loading's first half, for who keeps the text. Errors: -EINVAL for what the document says; the
+ * oci_read_file() is the loading's first half, for who keeps the text; it refuses what is no plain file. What a caller
+ * names for a process or for resources may be a pipe. Errors: -EINVAL for what the document says; the
  * errno of open(2)/read(2); -EFBIG beyond 16 MiB.
  */
 int oci_read_file(struct strbuf *text, int directory, const char *path, struct error *err);

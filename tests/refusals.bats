@@ -38,7 +38,7 @@ refused() {
 @test "a config.json that is a pipe" {
 	mkdir "$SCRATCH/pipe"
 	mkfifo "$SCRATCH/pipe/config.json"
-	refused "read config.json: this is no plain file" timeout 10 "$DUET" --root "$ROOT" run -b "$SCRATCH/pipe" "$(new_id)"
+	refused "read config.json: this is no plain file" timeout -s KILL 10 "$DUET" --root "$ROOT" run -b "$SCRATCH/pipe" "$(new_id)"
 	rm -r "$SCRATCH/pipe"
 }
 
