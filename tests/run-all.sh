@@ -115,12 +115,12 @@ containers_in_testbed() {
 microvms_in_testbed() {
 	in_testbed "micro-VM" --cgroup=v2 --timeout=1200 --test-timeout=200 --env=DUET_ISOLATION=microvm "$tests/both.bats" "$tests/exec.bats" \
 		"$tests/network.bats" "$tests/operations.bats"
-	in_testbed "cgroup v2, systemd" --cgroup=v2 --init=systemd --timeout=400 "$tests/systemd.bats"
-	in_testbed "cgroup v1, container" --cgroup=v1 --timeout=400 --filter='limit|cgroup|control group|namespace' "$tests/container.bats" \
-		"$tests/exec_container.bats"
 }
 
 more_containers_in_testbed() {
+	in_testbed "cgroup v2, systemd" --cgroup=v2 --init=systemd --timeout=400 "$tests/systemd.bats"
+	in_testbed "cgroup v1, container" --cgroup=v1 --timeout=400 --filter='limit|cgroup|control group|namespace' "$tests/container.bats" \
+		"$tests/exec_container.bats"
 	in_testbed "cgroup v1, systemd" --cgroup=v1 --init=systemd --timeout=400 "$tests/systemd.bats"
 	in_testbed "sandboxes, ordinary users" --cgroup=v2 --timeout=1500 "$tests/parity.bats" "$tests/network.bats" "$tests/refusals.bats" \
 		"$tests/spec.bats" "$tests/rootless.bats" "$tests/sandbox.bats" "$tests/sandbox_network.bats" "$tests/sandbox_roots.bats" \
@@ -142,7 +142,7 @@ all)
 		microvms_in_testbed &
 		containers_in_testbed
 		wait $!
-		for name in "cgroup v2, container" "cgroup v1, container" micro-VM "cgroup v2, systemd"; do
+		for name in "cgroup v2, container" micro-VM; do
 			tell "testbed, $name"
 		done
 	fi
@@ -151,7 +151,8 @@ more)
 	more_microvms_in_testbed &
 	more_containers_in_testbed
 	wait $!
-	for name in "cgroup v1, systemd" "sandboxes, ordinary users" "checkpoint and restore" "the micro-VM's own"; do
+	for name in "cgroup v2, systemd" "cgroup v1, container" "cgroup v1, systemd" "sandboxes, ordinary users" \
+		"checkpoint and restore" "the micro-VM's own"; do
 		tell "testbed, $name"
 	done
 	;;
