@@ -31,8 +31,8 @@ take() {
 	shift
 	"$@" >"$file" 2>"$file.stderr"
 	status=$?
-	# QEMU's emulation of nested virtualization sometimes stands still: the machine's end is not a test's failure, unless it comes every time.
-	while [[ $name == testbed* && ($status -eq 124 || $status -eq 125) && $attempts -lt 3 ]]; do
+	# QEMU's emulation of nested virtualization sometimes stands still: the machine's end is not a test's failure, unless it comes twice.
+	while [[ $name == testbed* && ($status -eq 124 || $status -eq 125) && $attempts -lt 2 ]]; do
 		attempts=$((attempts + 1))
 		echo "== $name: the machine died or hung after $(grep -cE '^(not )?ok ' "$file") tests (status $status): once more"
 		tail -n 2 "$file"
@@ -130,7 +130,7 @@ more_containers_in_testbed() {
 }
 
 more_microvms_in_testbed() {
-	in_testbed "the micro-VM's own" --cgroup=v2 --timeout=1700 --test-timeout=200 --env=DUET_ISOLATION=microvm --pack=build/guest/vmlinux.map \
+	in_testbed "the micro-VM's own" --cgroup=v2 --timeout=2400 --test-timeout=200 --env=DUET_ISOLATION=microvm --pack=build/guest/vmlinux.map \
 		"$tests/parity.bats" "$tests"/vm/*.bats
 }
 
