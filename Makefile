@@ -148,8 +148,8 @@ test-clients: ## podman, containerd and docker drive the program (installs them,
 	@tests/clients/run-all.sh $(BUILD)
 
 .PHONY: test-files-testbed
-test-files-testbed: all guest ## fio's verify jobs in a container and in a micro-VM, over virtio-fs, in the testbed
-	@tests/testbed/run --with=files --timeout=1000 --test-timeout=950 tests/filesystem/programs.bats
+test-files-testbed: all guest ## fio's verify jobs and stress-ng's file stressors in a container and in a micro-VM, over virtio-fs, in the testbed
+	@tests/testbed/run --with=files --timeout=2000 --test-timeout=1500 tests/filesystem/programs.bats
 
 .PHONY: test-programs
 test-programs: $(UNIT_TESTS) $(TEST_TOOLS) $(BUILD)/tests/unit/filter_use $(BUILD)/tests/unit/fs_mount $(FUZZ_OBJECTS)
