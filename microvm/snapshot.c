@@ -495,7 +495,7 @@ int snapshot_note_written(
 		result = error_set(err, -EINVAL, "a compressed snapshot is not mapped");
 	if (result < 0)
 		return result;
-	for (size_t i = 0; i < snapshot.run_count && result == 0; i++)
+	for (size_t i = 0; snapshot.runs && i < snapshot.run_count && result == 0; i++)
 		result = find_written(&snapshot, memory, &snapshot.runs[i], &written);
 	if (result == 0)
 		result = write_written(&snapshot, &written);
