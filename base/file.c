@@ -119,6 +119,14 @@ int file_replace(int directory, const char *path, const void *data, size_t lengt
 	return result;
 }
 
+int file_check_place(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	cleanup_free char *directory = slash ? xstrndup(path, (size_t)(slash - path + 1)) : xstrdup(".");
+
+	return faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
 /* N of a name like /dev/fd/N; -EBADF: it was not open when this program began, whose own ones are close-on-exec;
  * -ENOENT: another name. */
 static int descriptor_of_name(const char *path)

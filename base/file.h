@@ -30,6 +30,9 @@ int file_read_exactly(int fd, void *data, size_t length);   /* -EPIPE when it en
  * umask. */
 int file_replace(int directory, const char *path, const void *data, size_t length, mode_t mode);
 
+/* Can file_replace() make it, as far as its directory is concerned? Asked before work of hours. 0, or why not. */
+int file_check_place(const char *path);
+
 /* For a path that a caller named: what it names below /dev is written to (/dev/stdout, /dev/fd/N, /dev/null), anything
  * else goes to file_replace(). -EBADF: that descriptor is not one of the caller's. */
 int file_deliver(const char *path, const void *data, size_t length, mode_t mode);

@@ -3,9 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "bench/chart.h"
@@ -18,23 +16,13 @@ static bool ends_in(const char *path, const char *ending)
 	return length > wanted && strcmp(path + length - wanted, ending) == 0;
 }
 
-/* Not after minutes of measurements. */
-static int check_directory(const char *path, struct error *err)
-{
-	const char *slash = strrchr(path, '/');
-	cleanup_free char *directory = slash ? xstrndup(path, (size_t)(slash - path + 1)) : xstrdup(".");
-
-	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) < 0)
-		return error_set(err, errno, "--report %s: write there", path);
-	return 0;
-}
-
 int report_check(const char *path, struct error *err)
 {
 	struct error missing;
+	int result = file_check_place(path);
 
-	if (check_directory(path, err) < 0)
-		return -err->code;
+	if (result < 0)
+		return error_set(err, -result, "--report %s: write there", path);
 	if (ends_in(path, ".svg"))
 		return chart_available(err);
 	if (!ends_in(path, ".html"))

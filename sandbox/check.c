@@ -3,11 +3,8 @@
  * What the settings ask for and cannot be had, or does not go together: said before anything is made. Paths are looked
  * at where they are used.
  */
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/file.h"
 #include "oci/names.h"
 #include "sandbox/internal.h"
@@ -92,13 +89,9 @@ static int check_capabilities(const struct sandbox_settings *settings, struct er
 /* Not after an hour's work. */
 static int check_report(const char *option, const char *path, struct error *err)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	cleanup_free char *directory = slash ? xstrndup(path, (size_t)(slash - path + 1)) : NULL;
+	int result = path && strncmp(path, "/dev/", 5) != 0 ? file_check_place(path) : 0;
 
-	if (path && strncmp(path, "/dev/", 5) != 0 &&
-		faccessat(AT_FDCWD, directory ? directory : ".", W_OK | X_OK, AT_EACCESS) < 0)
-		return error_set(err, errno, "--%s %s: write there", option, path);
-	return 0;
+	return result < 0 ? error_set(err, -result, "--%s %s: write there", option, path) : 0;
 }
 
 int sandbox_check(const struct sandbox_settings *settings, struct error *err)
