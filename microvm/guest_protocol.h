@@ -35,7 +35,7 @@
 #define GUEST_PROTOCOL_VERSION             5
 #define GUEST_FRAME_MAX                    (16U << 20)
 #define GUEST_PORT_CONTROL                 1024U
-#define GUEST_PORT_OWN_MAX                 1023U
+#define GUEST_PORT_OWN_MAX                 1023U /* Linux's LAST_RESERVED_PORT */
 #define GUEST_PORT_STREAM(session, stream) (2048U + (session)*4U + (stream))
 #define GUEST_SESSIONS_MAX                 1024U
 #define GUEST_SESSION_NONE                 UINT32_MAX /* in FAILED: about a message, not about a session */

@@ -386,7 +386,9 @@ static int hold_control(struct monitor *monitor, struct error *err)
 
 static int listen_control(struct monitor *monitor, struct error *err)
 {
-	struct vsock_port control = { .port = GUEST_PORT_CONTROL, .reserved_only = true, .finished_fd = -1 };
+	struct vsock_port control = {
+		.port = GUEST_PORT_CONTROL, .guest_port_max = GUEST_PORT_OWN_MAX, .finished_fd = -1
+	};
 	int sockets[2], result;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets) < 0)

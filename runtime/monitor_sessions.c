@@ -22,7 +22,7 @@ int monitor_listen_stream(struct monitor *monitor, uint32_t session, enum guest_
 		.read_fd = read_fd,
 		.write_fd = write_fd,
 		.finished_fd = -1,
-		.reserved_only = true,
+		.guest_port_max = GUEST_PORT_OWN_MAX,
 		.opens_nothing = session != 0 };
 	cleanup_fd int event = -EBADF;
 	int result;

@@ -166,7 +166,7 @@ static void handle_connected(
 static bool is_request_for(const struct vsock_connection *connection, const struct virtio_vsock_hdr *header)
 {
 	return connection && connection->state == VSOCK_LISTENING && header->op == VIRTIO_VSOCK_OP_REQUEST &&
-	       (!connection->reserved_only || header->src_port <= VSOCK_RESERVED_PORT_MAX);
+	       (!connection->guest_port_max || header->src_port <= connection->guest_port_max);
 }
 
 /* The header is read once; fields are little endian as this machine is. */

@@ -23,8 +23,6 @@
 #define VSOCK_CID_HOST  2
 #define VSOCK_CID_GUEST 3
 #define VSOCK_PORTS_MAX 4096
-/* The guest's own ports up to this one take CAP_NET_BIND_SERVICE (Linux, LAST_RESERVED_PORT). */
-#define VSOCK_RESERVED_PORT_MAX 1023
 
 struct vsock;
 
@@ -38,7 +36,7 @@ struct vsock_port {
 	int read_fd, write_fd; /* owned by the device from now on; may be the same descriptor (a socket) */
 	int finished_fd; /* eventfd, written once when the guest's last byte has reached write_fd, or nothing can come
 			    any more (reset, write_fd failed, unlisten); -1: nobody asks. Stays the caller's. */
-	bool reserved_only; /* only a connection from one of the guest's reserved ports is answered */
+	uint32_t guest_port_max; /* connections from higher ports of the guest's are not answered; 0: all are */
 	bool opens_nothing; /* the caller may not open files (any more) and has made terminals non-blocking open files
 			       of their own */
 };

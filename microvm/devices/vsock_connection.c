@@ -425,7 +425,7 @@ int vsock_connection_new(struct vsock_connection **connection, struct vsock *vso
 	made->output.watch.ready = output_ready;
 	made->vsock = vsock;
 	made->host_port = port->port;
-	made->reserved_only = port->reserved_only;
+	made->guest_port_max = port->guest_port_max;
 	made->finished_fd = port->finished_fd;
 	if (has_end(&made->output))
 		made->buffer = xcalloc(VSOCK_BUFFER_BYTES, 1);

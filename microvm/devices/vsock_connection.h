@@ -44,7 +44,7 @@ struct vsock_connection {
 	bool in_turn;
 	enum vsock_connection_state state;
 	uint32_t host_port, guest_port;
-	bool reserved_only;             /* see struct vsock_port */
+	uint32_t guest_port_max;        /* see struct vsock_port */
 	struct vsock_end input, output; /* read_fd, write_fd */
 	bool input_ready; /* a read may find something: it has not answered -EAGAIN since it was readable */
 	int finished_fd;

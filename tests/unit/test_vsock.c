@@ -36,7 +36,7 @@ static void port_may_be_for_the_guests_reserved_ports_alone(void **state)
 {
 	struct driver *d = *state;
 	struct vsock_port description = {
-		.port = PORT, .read_fd = -1, .write_fd = -1, .finished_fd = -1, .reserved_only = true
+		.port = PORT, .read_fd = -1, .write_fd = -1, .finished_fd = -1, .guest_port_max = 1023
 	};
 	struct virtio_vsock_hdr header = driver_header(PORT, VIRTIO_VSOCK_OP_REQUEST, 0);
 	struct driver_packet packet;
