@@ -26,20 +26,19 @@ leftovers() {
 
 # take NAME COMMAND…, which prints TAP: its output, status and seconds are kept for tell.
 take() {
-	local name=$1 file begin=$SECONDS status attempts=1
+	local name=$1 file begin=$SECONDS status
 	file=$results/$(file_of "$name")
 	shift
 	"$@" >"$file" 2>"$file.stderr"
 	status=$?
 	# QEMU's emulation of nested virtualization sometimes stands still: the machine's end is not a test's failure, unless it comes twice.
-	while [[ $name == testbed* && ($status -eq 124 || $status -eq 125) && $attempts -lt 2 ]]; do
-		attempts=$((attempts + 1))
+	if [[ $name == testbed* && ($status -eq 124 || $status -eq 125) ]]; then
 		echo "== $name: the machine died or hung after $(grep -cE '^(not )?ok ' "$file") tests (status $status): once more"
 		tail -n 2 "$file"
 		grep -h "the machine" "$file.stderr"
 		"$@" >"$file" 2>"$file.stderr"
 		status=$?
-	done
+	fi
 	echo "$status $((SECONDS - begin))" >"$file.end"
 }
 
