@@ -8,9 +8,9 @@
 #include "bench/compare.h"
 #include "bench/results.h"
 
-/* Before anything is measured: is it a name that a report can have, can it be written, and can its charts be
- * drawn? A page without gnuplot
- * is a page without charts, which says so; a chart without gnuplot is an error (-ENOENT, naming the program). */
+/* Before anything is measured: is it a name that a report can have, can it be written, and can its charts be drawn? A
+ * page without gnuplot is a page without charts, which says so; a chart without gnuplot is an error (-ENOENT, naming
+ * the program). */
 int report_check(const char *path, struct error *err);
 
 int report_write_comparison(const char *path, const struct comparison *comparison, struct error *err);

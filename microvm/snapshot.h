@@ -5,8 +5,8 @@
  *
  *   0                     struct snapshot_header
  *   SNAPSHOT_STATE        state, below SNAPSHOT_MEMORY where there is room for it, else behind the memory
- *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other; or, where the header says
- * so, the pages that are not zero in one zstd frame
+ *   SNAPSHOT_MEMORY       guest memory from address 0 on, the regions one after the other; or, by the header, its
+ *                         pages that are not zero in one zstd frame
  *
  * With the state goes a list of the pages to which a machine writes soon after it goes on: they are copied at once, in
  * place of by two faults each, of which every one leaves the guest.
